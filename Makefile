@@ -1,0 +1,64 @@
+# Everything runs in .venv, made from the pinned requirements; nothing else on the machine changes.
+
+PYTHON3 ?= python3
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+HOST ?= 127.0.0.1
+PORT ?= 7860
+DATA ?= $(FRUITS360_DIR)
+ARGS ?=
+TORCH ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint train evaluate report browser
+
+help: ## list the commands
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
+	@echo "ARGS=... passes further flags on; DATA=DIR or FRUITS360_DIR=DIR is the Fruits-360 folder;"
+	@echo "TORCH=cpu installs PyTorch's CPU build where the default brings CUDA."
+
+setup: $(VENV)/installed ## make .venv and install requirements.txt
+
+demo: setup ## serve the page (HOST=127.0.0.1 PORT=7860)
+	@$(PYTHON) -m demo --host $(HOST) --port $(PORT) $(ARGS)
+
+test: $(VENV)/installed-test browser ## install what the tests need and run them all
+	$(PYTHON) -m pytest $(ARGS)
+
+lint: $(VENV)/installed-test ## check style
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+
+train: setup ## train the paper's network (DATA=DIR, ARGS="--seed 1")
+	$(PYTHON) train.py paper $(if $(DATA),--data "$(DATA)") $(ARGS)
+
+evaluate: setup ## measure weights on the test split (DATA=DIR, ARGS="--weights NAME")
+	$(PYTHON) -m model.evaluate $(if $(DATA),--data "$(DATA)") $(ARGS)
+
+report: setup ## print the rating study's means (ARGS="--plot FILE.png")
+	@$(PYTHON) -m study.report $(ARGS)
+
+$(VENV)/bin/python:
+	@$(PYTHON3) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; choose one with PYTHON3=..." >&2; exit 1; }
+	@$(PYTHON3) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo "Python's venv is missing: apt-get install python3-venv" >&2; exit 1; }
+	$(PYTHON3) -m venv $(VENV)
+
+$(VENV)/installed: requirements.txt | $(VENV)/bin/python
+ifeq ($(TORCH),cpu)
+	$(PYTHON) -m pip install uv
+	$(PYTHON) -m uv pip install --python $(PYTHON) --torch-backend cpu $$(grep '^torch==' requirements.txt)
+endif
+	$(PYTHON) -m pip install -r requirements.txt
+	@touch $@
+
+$(VENV)/installed-test: requirements-test.txt $(VENV)/installed
+	$(PYTHON) -m pip install -r requirements-test.txt
+	@touch $@
+
+# Debian's Chromium where apt-get may be used, else the one that Playwright brings.
+browser: $(VENV)/installed-test
+	@command -v chromium >/dev/null \
+		|| { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq chromium; } \
+		|| $(PYTHON) -m playwright install chromium

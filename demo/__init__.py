@@ -1,0 +1,1 @@
+"""The web page: colorize a photo, take part in the rating study."""

@@ -1,0 +1,48 @@
+"""Serve the page:  python -m demo"""
+
+import argparse
+import sys
+
+from demo import app
+from model.examples import fruits360_examples, rendered_examples
+from model.networks import WeightsError
+from study.prepare import prepare_ready_study
+from study.store import StudyError, connect, find_study, reading
+
+EXAMPLES = 6
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m demo", description="Serve the web page.")
+    add = parser.add_argument
+    add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    add("--port", type=int, default=7860, help="default: %(default)s")
+    add("--db", metavar="URL", help="study database (default: STUDY_DB or study.sqlite here)")
+    add("--study", metavar="NAME", help="study that the tab Rate runs (default: the newest)")
+    add(
+        "--examples",
+        choices=["auto", "rendered"],
+        default="auto",
+        help="auto fetches Fruits-360 pictures where the network allows (default: %(default)s)",
+    )
+    arguments = parser.parse_args(argv)
+    try:
+        engine = connect(arguments.db)
+        prepare_ready_study(engine)
+        with reading(engine) as session:
+            study_name = find_study(session, arguments.study).name
+    except (StudyError, WeightsError) as error:
+        print(f"demo: {error}", file=sys.stderr)
+        return 2
+    examples = fruits360_examples(EXAMPLES) if arguments.examples == "auto" else []
+    page = app.build(engine, study_name, examples or rendered_examples(EXAMPLES))
+    try:
+        app.launch(page, host=arguments.host, port=arguments.port)
+    except OSError as error:
+        print(f"demo: {error} Choose another with --port.", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,140 @@
+"""The "Colorize" tab: a photo in, its colours at once."""
+
+import functools
+import secrets
+import time
+from pathlib import Path
+
+import cv2
+import gradio as gr
+import numpy as np
+from gradio.data_classes import ImageData
+
+from model.color import rgb_to_lab
+from model.colorizer import DEFAULT_WEIGHTS, Colorizer, colorized_name, recolor, save_png
+from model.examples import Example
+from model.metrics import ciede2000
+from model.networks import WeightsError, available_weights
+from model.photos import MAX_MEGAPIXELS, PhotoError, read_photo
+
+PREVIEW_PIXELS = 1024  # longer side of what the page shows; the download has full size
+COLOR_CHROMA = 8  # a photo with more than 1 percent of pixels above this was in colour
+
+HINT = (
+    f"JPEG, PNG, WebP, TIFF, BMP or GIF up to {MAX_MEGAPIXELS} megapixels. Of a colour photo only"
+    " the luminance is used, and the true colours are shown for comparison."
+)
+
+CSS = """
+#note p { font-size: 1.05em; }
+#examples .gallery-item img, #examples .container img { height: 96px; width: 96px; }
+"""
+
+class PhotoUpload(gr.Image):
+    """An image upload that hands over the file as it came, with its name, undecoded."""
+
+    is_template = True  # the page shows it as Gradio's own image component
+
+    def preprocess(self, payload: ImageData | None) -> ImageData | None:
+        return payload
+    from collections.abc import Callable, Sequence
+    from typing import TYPE_CHECKING, Any, Literal
+
+    from gradio.blocks import Block
+
+    if TYPE_CHECKING:
+        from gradio.components import Timer
+        from gradio.components.base import Component
+
+@functools.cache
+def load_colorizer(weights: str) -> Colorizer:
+    """Each network is loaded once a process."""
+    return Colorizer.load(weights)
+
+def colorize(
+    photo: ImageData | None, weights: str
+) -> tuple[tuple | None, str | None, np.ndarray | None, str]:
+    """Colorize an uploaded photo.
+
+    Returns:
+        the grayscale and the colorized preview, the full-size PNG's path, the true colours when
+        the photo was in colour, and a sentence on what was done.
+
+    Raises:
+        gr.Error: one sentence on what is wrong with the photo or the weights.
+    """
+    if photo is None:
+        return None, None, None, ""
+    name = Path(photo.orig_name or "photo")
+    try:
+        colorizer = load_colorizer(weights)
+        started = time.perf_counter()
+        rgb = read_photo(Path(photo.path))
+        colored = colorizer.colorize(rgb)
+        seconds = time.perf_counter() - started
+    except (PhotoError, WeightsError) as error:
+        raise gr.Error(str(error), title="No colours", print_exception=False) from None
+
+    height, width = rgb.shape[:2]
+    note = f"{width} x {height} pixels colorized with {colorizer.name} in {seconds:.2f} s."
+    before, after = preview(rgb), preview(colored)
+    true = before if is_in_color(before) else None
+    if true is not None:
+        difference = np.median(ciede2000(preview(true, 256), preview(after, 256)))
+        note += f" Median CIEDE2000 to the true colours: {difference:.1f} (1 is just noticeable)."
+    return (recolor(before, None), after), _download(colored, name), true, note
+
+def preview(rgb: np.ndarray, pixels: int = PREVIEW_PIXELS) -> np.ndarray:
+    """`rgb`, (H, W, 3) uint8, shrunk to at most `pixels` on the longer side."""
+    factor = pixels / max(rgb.shape[:2])
+    if factor >= 1:
+        return rgb
+    size = [max(1, round(side * factor)) for side in rgb.shape[1::-1]]
+    return cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
+
+def is_in_color(rgb: np.ndarray) -> bool:
+    """Whether (H, W, 3) uint8 RGB shows colours, beyond the tint and noise of a grey scan."""
+    chroma = np.linalg.norm(rgb_to_lab(rgb)[..., 1:], axis=-1)
+    return bool(np.mean(chroma > COLOR_CHROMA) > 0.01)
+
+def _download(colored: np.ndarray, name: Path) -> str:
+    """The full-size PNG, in Gradio's own cache, which deletes it after a while."""
+    folder = Path(gr.utils.get_upload_folder()) / secrets.token_hex(16)
+    folder.mkdir(parents=True)
+    file = folder / colorized_name(name)
+    save_png(colored, file)
+    return str(file)
+
+def build(examples: list[Example]) -> None:
+    """Put the tab's contents into the page."""
+    names = available_weights()
+    with gr.Row():
+        with gr.Column():
+            photo = PhotoUpload(
+                label="Photo",
+                sources=["upload", "clipboard", "webcam"],
+                elem_id="photo",
+                height=360,
+                buttons=[],
+            )
+            weights = gr.Radio(
+                names, value=DEFAULT_WEIGHTS, label="Network", visible=len(names) > 1
+            )
+            gr.Markdown(HINT)
+            gr.Examples(
+                [[str(example.file)] for example in examples],
+                [photo],
+                example_labels=None,
+                label=f"Examples ({examples[0].label.split(':')[0]})" if examples else None,
+                elem_id="examples",
+            )
+        with gr.Column():
+            result = gr.ImageSlider(
+                label="Before and after", format="png", height=360, elem_id="result", buttons=[]
+            )
+            note = gr.Markdown(elem_id="note")
+            download = gr.DownloadButton("Download in full size", elem_id="download")
+            true = gr.Image(label="True colours", format="png", elem_id="true", buttons=[])
+    outputs = [result, download, true, note]
+    photo.change(colorize, [photo, weights], outputs, api_name="colorize")
+    weights.change(colorize, [photo, weights], outputs, api_visibility="private")

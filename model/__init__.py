@@ -1,0 +1,1 @@
+"""Colorization: data, networks, training, evaluation and the one pipeline that uses them."""

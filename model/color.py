@@ -1,0 +1,82 @@
+"""RGB and CIE Lab. No other module converts colours.
+
+Two encodings of Lab are in use:
+
+- *real* Lab, float32: L in 0..100, a and b about -128..127 (sRGB primaries, D65 white).
+- the paper's: OpenCV's 8-bit Lab (L * 255 / 100, a + 128, b + 128), each channel mapped from
+  0..255 to -1..1 by ``value / 127.5 - 1`` (Leisher & Martin).
+"""
+
+import cv2
+import numpy as np
+import skimage.color
+
+LUMINANCE_TOLERANCE = 0.5  # how far L may move when a colour is written as 8-bit RGB
+GAMUT_STEPS = 8  # bisections of the chroma: found to 1 part in 256
+
+
+def rgb_to_lab(rgb: np.ndarray) -> np.ndarray:
+    """Real Lab of `rgb`, (H, W, 3) uint8, as (H, W, 3) float32: OpenCV's, fast, good to 0.5."""
+    return cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+
+
+def rgb_to_lab_exact(rgb: np.ndarray) -> np.ndarray:
+    """Real Lab of `rgb`, (..., 3) uint8, by the formulas of CIE 15 and IEC 61966-2-1."""
+    return skimage.color.rgb2lab(rgb)
+
+
+def rgb_to_lab8(rgb: np.ndarray) -> np.ndarray:
+    """OpenCV's 8-bit Lab of `rgb`, (H, W, 3) uint8, as (H, W, 3) uint8."""
+    return cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB)
+
+
+def normalize(lab8):
+    """The paper's -1..1 from 8-bit Lab values in 0..255: numpy arrays or torch tensors."""
+    return lab8 / 127.5 - 1
+
+
+def normalize_luminance(luminance: np.ndarray) -> np.ndarray:
+    """The paper's -1..1 from real L in 0..100."""
+    return luminance / 50 - 1
+
+
+def denormalize_ab(ab: np.ndarray) -> np.ndarray:
+    """Real a and b from the paper's -1..1; values outside are clipped first."""
+    return (np.clip(ab, -1, 1) + 1) * 127.5 - 128
+
+
+def lab_to_rgb(luminance: np.ndarray, ab: np.ndarray) -> np.ndarray:
+    """RGB of exactly this luminance and, as far as sRGB allows, of these colours.
+
+    A colour outside the sRGB gamut keeps its hue and loses chroma, by bisection, until its
+    luminance fits (as in CSS Color Module Level 4, "gamut mapping").
+
+    Args:
+        luminance: (H, W) float32, real L in 0..100.
+        ab: (H, W, 2) float32, real a and b.
+
+    Returns:
+        (H, W, 3) uint8 RGB, L within `LUMINANCE_TOLERANCE` of `luminance`.
+    """
+    rgb = _clipped_rgb(luminance, ab)
+    outside = _luminance_shift(luminance, rgb) > LUMINANCE_TOLERANCE
+    if outside.any():
+        # a column of pixels, (n, 1) and (n, 1, 2): OpenCV converts images only
+        column, chroma = luminance[outside][:, None], ab[outside][:, None]
+        low, high = np.zeros_like(column), np.ones_like(column)
+        for _ in range(GAMUT_STEPS):
+            scale = (low + high) / 2
+            shift = _luminance_shift(column, _clipped_rgb(column, chroma * scale[..., None]))
+            fits = shift <= LUMINANCE_TOLERANCE
+            low, high = np.where(fits, scale, low), np.where(fits, high, scale)
+        rgb[outside] = _clipped_rgb(column, chroma * low[..., None])[:, 0]
+    return rgb
+
+
+def _clipped_rgb(luminance: np.ndarray, ab: np.ndarray) -> np.ndarray:
+    lab = np.dstack([luminance, ab]).astype(np.float32, copy=False)
+    return np.rint(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB) * 255).astype(np.uint8)
+
+
+def _luminance_shift(luminance: np.ndarray, rgb: np.ndarray) -> np.ndarray:
+    return np.abs(rgb_to_lab(rgb)[..., 0] - luminance)

@@ -1,0 +1,92 @@
+"""How well weights colorize a split of Fruits-360.
+
+    python -m model.evaluate --weights paper --data DIR --split test
+
+Prints the paper's loss over whole pictures and, on the fruit alone, the colour difference
+CIEDE2000 and the colourfulness of the generated pictures over that of the true ones.
+"""
+
+import argparse
+import json
+import sys
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from model import fruits360
+from model.colorizer import DEFAULT_WEIGHTS, Colorizer, recolor
+from model.metrics import ciede2000, colorfulness, fruit_mask
+from model.networks import WeightsError
+from model.training import evaluation_loss, to_lab
+
+
+def evaluate(colorizer: Colorizer, pictures: fruits360.Pictures) -> dict:
+    """The figures for `pictures`, over all and for each kind of fruit.
+
+    Returns:
+        pictures, ab_mse (the paper's loss, whole pictures), and over all pixels of fruit:
+        ciede2000_mean, ciede2000_median, colorfulness_ratio; `kinds` holds the last three for
+        each kind.
+    """
+    parts = []
+    for rgb, variety in zip(
+        tqdm(pictures.rgb, desc="evaluating", unit="", disable=None),
+        pictures.varieties,
+        strict=True,
+    ):
+        mask = fruit_mask(rgb)
+        generated, true = recolor(rgb, colorizer.predict_ab(rgb))[mask], rgb[mask]
+        parts.append((fruits360.kind_of(variety), ciede2000(generated, true), generated, true))
+    kinds = {part[0] for part in parts}
+    return {
+        "pictures": len(parts),
+        "ab_mse": evaluation_loss(colorizer.network, to_lab(pictures.rgb)),
+        **_figures(parts),
+        "kinds": {kind: _figures([p for p in parts if p[0] == kind]) for kind in sorted(kinds)},
+    }
+
+
+def _figures(parts: list[tuple]) -> dict[str, float]:
+    _, difference, generated, true = (
+        column if isinstance(column[0], str) else np.concatenate(column)
+        for column in zip(*parts, strict=True)
+    )
+    return {
+        "ciede2000_mean": float(difference.mean()),
+        "ciede2000_median": float(np.median(difference)),
+        "colorfulness_ratio": colorfulness(generated) / colorfulness(true),
+    }
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--weights", default=DEFAULT_WEIGHTS, help="name or file (%(default)s)")
+    parser.add_argument("--data", help="the Fruits-360 folder (default: FRUITS360_DIR)")
+    splits = ", ".join(f"{name}: {what}" for name, what in fruits360.SPLITS.items())
+    parser.add_argument("--split", default="test", help=f"{splits} (default: %(default)s)")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    arguments = parser.parse_args(argv)
+    try:
+        colorizer = Colorizer.load(arguments.weights)
+        pictures = fruits360.load_split(arguments.data, arguments.split)
+        figures = evaluate(colorizer, pictures)
+    except (WeightsError, fruits360.DataError) as error:
+        print(f"model.evaluate: {error}", file=sys.stderr)
+        return 2
+    figures = {"weights": colorizer.name, "split": arguments.split, **figures}
+    if arguments.json:
+        print(json.dumps(figures, indent=2))
+        return 0
+    print(f"{colorizer.name} on {arguments.split}, {figures['pictures']:,} pictures")
+    print(f"ab mean squared error (the paper's loss): {figures['ab_mse']:.5f}")
+    rows = {"all": {name: figures[name] for name in next(iter(figures["kinds"].values()))}}
+    print("on the fruit alone:")
+    print(pd.DataFrame(rows | figures["kinds"]).T.to_string(float_format="{:.2f}".format))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

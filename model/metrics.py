@@ -1,0 +1,44 @@
+"""Every figure that is reported, as a pure function. Training, evaluation, the page and the README
+use these and no others."""
+
+import numpy as np
+from scipy import ndimage
+from skimage.color import deltaE_ciede2000
+
+from model.color import rgb_to_lab_exact
+
+WHITE = 240  # a pixel with all three channels above this may be background
+
+
+def ab_mse(predicted: np.ndarray, true: np.ndarray) -> float:
+    """The paper's loss: mean squared error of ab in its -1..1 units, any two like shapes."""
+    return float(np.mean(np.square(np.subtract(predicted, true, dtype=np.float64))))
+
+
+def fruit_mask(rgb: np.ndarray) -> np.ndarray:
+    """Where the fruit is on a white background, (H, W) bool for (H, W, 3) uint8 RGB.
+
+    Not near-white, with highlights inside the outline filled in and the one-pixel rim, where
+    fruit and background mix, taken off.
+    """
+    filled = ndimage.binary_fill_holes(rgb.min(axis=-1) < WHITE)
+    return ndimage.binary_erosion(filled, border_value=1)
+
+
+def ciede2000(rgb: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Colour difference CIEDE2000 (Sharma et al. 2005) of (..., 3) uint8 RGB, pixel by pixel.
+
+    About 1 is just noticeable side by side; above 10 colours are plainly different.
+    """
+    return deltaE_ciede2000(rgb_to_lab_exact(rgb), rgb_to_lab_exact(other))
+
+
+def colorfulness(rgb: np.ndarray) -> float:
+    """Colourfulness M^(3) of Hasler & Suesstrunk (2003) of (..., 3) uint8 RGB pixels.
+
+    0 for grey; about 15 slightly, 45 quite, 80 highly colourful.
+    """
+    red, green, blue = np.moveaxis(rgb.astype(np.float64), -1, 0)
+    red_green, yellow_blue = red - green, (red + green) / 2 - blue
+    spread = np.hypot(red_green.std(), yellow_blue.std())
+    return float(spread + 0.3 * np.hypot(red_green.mean(), yellow_blue.mean()))

@@ -1,0 +1,1 @@
+"""The rating study: stimuli, sessions, storage and statistics."""

@@ -1,0 +1,159 @@
+"""The "Rate" tab: the web page over study/session.py.
+
+Nothing here or in what it sends knows the condition. Pictures travel inside the page as data, so
+that there is no address to fetch others from, and a pair is sent only when it is due.
+"""
+
+import base64
+import html
+
+import gradio as gr
+from sqlalchemy import Engine
+
+from study import session, texts
+from study.store import StudyError, find_study, reading
+
+CSS = """
+#rate { max-width: 720px; margin: 0 auto; }
+#rate .pair { display: flex; flex-wrap: wrap; justify-content: center; gap: 16px; padding: 16px;
+              background: #777; border-radius: 8px; }
+#rate .pair img { width: 256px; height: 256px; object-fit: contain; margin: 0; }
+#rate .progress { display: flex; justify-content: space-between; }
+#rating .wrap { display: grid; grid-template-columns: repeat(11, 1fr); gap: 4px; }
+#rating label { justify-content: center; padding: 8px 0; min-width: 0; }
+#rating label input { position: absolute; opacity: 0; }
+#rating label:focus-within { outline: 3px solid var(--color-accent); }
+#rating label span { margin: 0; }
+#anchors { display: flex; justify-content: space-between; gap: 16px; }
+#problem { color: #b00020; font-weight: 600; }
+.dark #problem { color: #ff8a8a; }
+@media (max-width: 600px) {
+  #rate .pair { gap: 8px; padding: 8px; }
+  #rate .pair img { width: calc(50% - 4px); height: auto; aspect-ratio: 1; }
+  #rating .wrap { grid-template-columns: repeat(6, 1fr); }
+}
+"""
+
+# Digits choose a rating, a 0 straight after a 1 makes 10, Enter goes on.
+HEAD = """
+<script>
+(() => {
+  let lastOne = 0;
+  document.addEventListener("keydown", (event) => {
+    const scale = document.querySelector("#rating");
+    if (!scale || !scale.offsetParent || event.ctrlKey || event.metaKey || event.altKey) return;
+    const target = event.target;
+    if (target.matches("textarea, input:not([type=radio]), [contenteditable]")) return;
+    if (event.key === "Enter") {
+      if (target.matches("button, a")) return;
+      event.preventDefault();
+      document.querySelector("#next").click();
+    } else if (/^[0-9]$/.test(event.key)) {
+      const ten = event.key === "0" && event.timeStamp - lastOne < 800;
+      lastOne = event.key === "1" ? event.timeStamp : 0;
+      const wanted = ten ? "10" : event.key;
+      const choice = [...scale.querySelectorAll("label")]
+        .find((label) => label.textContent.trim() === wanted);
+      if (choice) { choice.querySelector("input").click(); choice.querySelector("input").focus(); }
+    }
+  });
+})();
+</script>
+"""
+
+
+def build(page: gr.Blocks, tabs: gr.Tabs, engine: Engine, study_name: str) -> None:
+    """Put the tab's contents into `page`, for the study called `study_name`.
+
+    The tab, one of `tabs` with the id "rate", opens by itself for a rater who comes back to an
+    unfinished session, and for the address `/?tab=rate`.
+    """
+    with reading(engine) as database:
+        study = find_study(database, study_name)
+        pairs, pictures_from, step = len(study.stimuli) // 2, study.pictures_from, study.step
+    choices = [index * step for index in range(int(texts.SCALE_MAX / step) + 1)]
+
+    # The token is all that a browser keeps. It is a secret of that browser alone, so that
+    # encrypting it there, with a key that every visitor is sent, would protect nothing.
+    token = gr.BrowserState("", storage_key=f"rating-session-{study_name}", secret="not-a-secret")
+    with gr.Column(elem_id="rate"):
+        with gr.Column(visible=False) as welcome:
+            gr.Markdown(f"## {texts.CONSENT_TITLE}\n{texts.CONSENT.format(pairs=pairs)}")
+            gr.Markdown(texts.PICTURES_FROM.format(pictures_from=pictures_from))
+            consent = gr.Checkbox(label=texts.CONSENT_BOX, elem_id="consent")
+            start = gr.Button(texts.START, variant="primary", elem_id="start")
+        with gr.Column(visible=False) as rating_panel:
+            gr.Markdown(texts.INSTRUCTIONS)
+            pair = gr.HTML(elem_id="pair")
+            rating = gr.Radio(
+                [(f"{value:g}", value) for value in choices],
+                label=texts.QUESTION,
+                elem_id="rating",
+            )
+            gr.HTML(
+                f'<div id="anchors"><span>{texts.SCALE_LOW}</span><span>{texts.SCALE_HIGH}</span></div>'
+            )
+            advance = gr.Button(texts.NEXT, variant="primary", elem_id="next")
+        done = gr.Markdown(visible=False, elem_id="done")
+        problem = gr.HTML(elem_id="problem")
+        trial = gr.Textbox(visible=False)
+
+    outputs = [tabs, token, welcome, rating_panel, done, pair, rating, trial, problem]
+
+    def show(view: session.Pair | session.Finished | None, browser_token: str) -> dict:
+        shown = {
+            token: browser_token,
+            welcome: gr.Column(visible=view is None),
+            rating_panel: gr.Column(visible=isinstance(view, session.Pair)),
+            done: gr.Markdown(visible=isinstance(view, session.Finished)),
+            problem: "",
+        }
+        if isinstance(view, session.Finished):
+            text = f"## {texts.DONE_TITLE}\n{texts.DONE.format(total=view.total)}"
+            shown[done] = gr.Markdown(text, visible=True)
+        if isinstance(view, session.Pair):
+            shown |= {pair: pair_html(view), rating: gr.Radio(value=None), trial: view.trial}
+        return shown
+
+    def fail(error: StudyError) -> dict:
+        return {problem: f'<p role="alert">{html.escape(str(error))}</p>'}
+
+    def on_load(browser_token: str, request: gr.Request) -> dict:
+        try:
+            view = session.resume(engine, browser_token, study_name)
+        except StudyError as error:
+            return fail(error)
+        shown = show(view, browser_token if view else "")
+        if isinstance(view, session.Pair) or request.query_params.get("tab") == "rate":
+            shown[tabs] = gr.Tabs(selected="rate")
+        return shown
+
+    def on_start(agreed: bool) -> dict:
+        try:
+            new_token = session.begin(engine, study_name, consent=agreed)
+            return show(session.resume(engine, new_token, study_name), new_token)
+        except StudyError as error:
+            return fail(error)
+
+    def on_next(browser_token: str, trial_token: str, value: float | None) -> dict:
+        try:
+            view = session.rate(engine, browser_token, study_name, trial_token, value)
+            return show(view, browser_token)
+        except StudyError as error:
+            return fail(error)
+
+    # preprocess=False: the session judges what arrives, in its own words
+    common = {"outputs": outputs, "preprocess": False, "api_visibility": "private"}
+    page.load(on_load, [token], **common)
+    start.click(on_start, [consent], **common)
+    advance.click(on_next, [token, trial, rating], **common)
+
+
+def pair_html(view: session.Pair) -> str:
+    """One pair as HTML, the pictures inside it."""
+    pictures = "".join(
+        f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{base64.b64encode(png).decode()}">'
+        for alt, png in ((texts.GRAY_ALT, view.gray_png), (texts.COLOR_ALT, view.color_png))
+    )
+    progress = texts.PROGRESS.format(number=view.number, total=view.total)
+    return f'<p aria-live="polite" id="progress">{progress}</p><div class="pair">{pictures}</div>'

@@ -1,0 +1,237 @@
+"""The report as its reader meets it: text, JSON, files and one-sentence errors."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from study import report
+
+HEADER = "rater,picture,condition,rating"
+CONTROL = ["9 8 10 9 8", "8 9 7 8 9", "10 9 9 8 10", "8 7 9 9 7"]  # 171 / 20 = 8.55
+GENERATED = ["3 2 4 5 3", "2 3.5 1 4 3", "5 4 3 4 6", "2 3 1 4 2"]  # 64.5 / 20 = 3.225
+PAPER_ROWS = [
+    f"r{rater},{condition[0]}{number},{condition},{rating}"
+    for condition, raters in (("control", CONTROL), ("generated", GENERATED))
+    for rater, ratings in enumerate(raters)
+    for number, rating in enumerate(ratings.split())
+]
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Write a CSV file of the given lines and return its path as text."""
+
+    def write(*lines: str, header: str = HEADER) -> str:
+        path = tmp_path / "ratings.csv"
+        path.write_text("\n".join([header, *lines]) + "\n", encoding="utf-8")
+        return str(path)
+
+    return write
+
+
+def cells(text: str, start: str) -> list[str]:
+    """The words of the first line that starts so."""
+    return next(line for line in text.splitlines() if line.startswith(start)).split()
+
+
+def failure(capsys, *argv: str) -> str:
+    """Run the report, expect status 2 and one line on standard error; return the line."""
+    assert report.main(list(argv)) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("study.report: ")
+    assert err.count("\n") == 1
+    return err
+
+
+def test_paper_table_prints_exactly(write, capsys):
+    assert report.main(["--ratings", write(*PAPER_ROWS)]) == 0
+    text = capsys.readouterr().out
+    assert " ".join(cells(text, "control")) == "control 4 20 8.55 0.94 7.67 to 9.43 8.55"
+    assert " ".join(cells(text, "generated")) == "generated 4 20 3.225 1.32 1.81 to 4.64 3.225"
+    assert "  mean 5.325, sd 0.36, 95% interval 4.75 to 5.90\n" in text
+    assert "  paired t test: t = 29.63, df = 3, p < .001\n" in text
+    assert "  exact sign-flip test: p = .125\n" in text
+    assert "smallest possible p of the sign-flip test is 0.125" in text
+    assert text.index("What this cannot show") < text.index("- Each of the 10 pictures")
+
+
+def test_columns_line_up(write, capsys):
+    report.main(["--ratings", write(*PAPER_ROWS)])
+    lines = capsys.readouterr().out.splitlines()
+    first = next(number for number, line in enumerate(lines) if line.startswith("condition"))
+    assert len({len(line) for line in lines[first : first + 3]}) == 1
+
+
+def test_json_holds_the_same_figures(write, capsys):
+    assert report.main(["--ratings", write(*PAPER_ROWS), "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert [row["mean"] for row in figures["conditions"]] == [8.55, 3.225]
+    assert [row["paper"] for row in figures["conditions"]] == [8.55, 3.225]
+    assert figures["difference"]["p_signflip"] == 0.125
+    assert figures["unfinished_sessions"] is None
+    assert len(figures["caveats"]) == 4
+
+
+DEGENERATE = {
+    "one rater": PAPER_ROWS[:5] + PAPER_ROWS[20:25],
+    "one rating": PAPER_ROWS[:1],
+    "one condition": PAPER_ROWS[:20],
+    "no pairs": PAPER_ROWS[:5] + PAPER_ROWS[25:30],
+    "missing cells": PAPER_ROWS[::3],
+    "all equal": [f"{row.rsplit(',', 1)[0]},7" for row in PAPER_ROWS],
+}
+
+
+@pytest.mark.parametrize("rows", DEGENERATE.values(), ids=DEGENERATE)
+@pytest.mark.filterwarnings("error")
+def test_degenerate_tables_are_reported_without_nan(rows, write, capsys, tmp_path):
+    path, plot = write(*rows), tmp_path / "plot.png"
+    assert report.main(["--ratings", path, "--plot", str(plot)]) == 0
+    text = capsys.readouterr().out
+    assert "nan" not in text.lower()
+    assert "None" not in text
+    assert plot.stat().st_size > 10_000
+    assert report.main(["--ratings", path, "--json"]) == 0
+    json.loads(capsys.readouterr().out, parse_constant=pytest.fail)  # called for NaN
+
+
+def test_no_ratings_yet(write, capsys, tmp_path):
+    plot = tmp_path / "plot.png"
+    assert report.main(["--ratings", write(), "--plot", str(plot)]) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("No ratings yet in ")
+    assert (out.count("\n"), err) == (1, "")
+    assert not plot.exists()
+    assert report.main(["--ratings", write(), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["ratings"] == 0
+
+
+def test_unfinished_sessions_are_left_out_unless_wanted(write, capsys):
+    rows = [f"{row},{'FALSE' if row.startswith('r3') else 'true'}" for row in PAPER_ROWS]
+    path = write(*rows, header=f"{HEADER},finished")
+    assert report.main(["--ratings", path]) == 0
+    text = capsys.readouterr().out
+    assert "Unfinished sessions with ratings: 1, holding 10 ratings; left out." in text
+    assert cells(text, "control")[1:3] == ["3", "15"]
+    assert report.main(["--ratings", path, "--unfinished"]) == 0
+    text = capsys.readouterr().out
+    assert "Unfinished sessions with ratings: 1, holding 10 ratings; included." in text
+    assert cells(text, "control")[3] == "8.55"
+
+
+def test_only_unfinished_sessions(write, capsys):
+    path = write(*(f"{row},0" for row in PAPER_ROWS[:12]), header=f"{HEADER},finished")
+    assert report.main(["--ratings", path]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith("No finished session yet in ")
+    assert "3 unfinished sessions with 12 ratings left out; --unfinished counts them." in text
+    assert text.count("\n") == 1
+
+
+def test_summary_csv(write, tmp_path):
+    out = tmp_path / "summary.csv"
+    assert report.main(["--ratings", write(*PAPER_ROWS), "--csv", str(out)]) == 0
+    summary = pd.read_csv(out)
+    assert summary["condition"].tolist() == ["control", "generated"]
+    assert summary["mean"].tolist() == [8.55, 3.225]
+
+
+def test_plot_is_a_picture_that_names_what_it_shows(write, tmp_path):
+    out = tmp_path / "plot.png"
+    path = write(*PAPER_ROWS)
+    assert report.main(["--ratings", path, "--plot", str(out)]) == 0
+    assert out.read_bytes().startswith(b"\x89PNG")
+    axes = report.draw(report.read_csv(Path(path))[1]).axes[0]
+    assert [text.get_text() for text in axes.texts] == ["paper\n8.55", "paper\n3.225"]
+    labels = [label.get_text() for label in axes.get_xticklabels()]
+    assert labels == ["control\nmean 8.55, 4 raters", "generated\nmean 3.225, 4 raters"]
+    assert axes.get_ylabel() == "rating (0 to 10)"
+
+
+@pytest.mark.parametrize(
+    ("lines", "sentence"),
+    [
+        (["r1,plum,control,8", "", "r1,pear,control,11"], "Line 4: the rating '11' is not in 0,"),
+        (["r1,plum,control,8.3"], "Line 2: the rating '8.3' is not in 0,"),
+        (["r1,plum,control,"], "Line 2: the rating '' is not in 0,"),
+        (["r1,plum,colour,8"], "Line 2: the condition 'colour' is not control or generated."),
+        ([",plum,control,8"], "Line 2: the rater is empty"),
+        (["r1,,control,8"], "Line 2: the picture is empty"),
+        (["r1,plum,control,8"] * 2, "Line 3: 'r1' has already rated 'plum' as control, on line 2."),
+        (["r1,plum,control,8,5"], "Line 2: 5 fields where the header has 4."),
+        (["r1,plum,control"], "Line 2: 3 fields where the header has 4."),
+        (['r1,"plum,control,8'], "Line 2: unexpected end of data."),
+    ],
+)
+def test_invalid_rows_get_one_sentence_with_their_line(lines, sentence, write, capsys):
+    path = write(*lines)
+    assert f"{path}: {sentence}" in failure(capsys, "--ratings", path)
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"", "No column rater, picture, condition, rating"),
+        (b"rater;picture;condition;rating\n", "No column rater, picture, condition, rating"),
+        (b"rater,picture,condition,score\n", "No column rating"),
+        (b"rater,picture,condition,rating,rating\n", "column rating occurs more than once"),
+        (b"\x89PNG\r\n\x1a\n\0\0", "is not a CSV file in UTF-8 text"),
+        (b"PK\x03\x04\0\0\0", "No column rater"),
+        (f"{HEADER},finished\nr,p,control,8,maybe\n".encode(), "Line 2: finished is neither"),
+    ],
+)
+def test_files_that_are_no_ratings(content, sentence, tmp_path, capsys):
+    path = tmp_path / "file.csv"
+    path.write_bytes(content)
+    assert sentence in failure(capsys, "--ratings", str(path))
+
+
+def test_spreadsheet_bytes_are_read(tmp_path, capsys):
+    path = tmp_path / "file.csv"
+    path.write_bytes("\r\n".join(["\ufeff" + HEADER, *PAPER_ROWS, ",,,"]).encode())
+    assert report.main(["--ratings", str(path)]) == 0
+    assert cells(capsys.readouterr().out, "generated")[3] == "3.225"
+
+
+def test_paths_that_cannot_be_used(write, tmp_path, capsys):
+    path, missing = write(*PAPER_ROWS), tmp_path / "missing"
+    assert "No such file" in failure(capsys, "--ratings", str(missing))
+    assert "Is a directory" in failure(capsys, "--ratings", str(tmp_path))
+    for option in ("--csv", "--plot"):
+        target = str(missing / "out.png")
+        assert f"{target}: No such file" in failure(capsys, "--ratings", path, option, target)
+    assert "not supported" in failure(capsys, "--ratings", path, "--plot", f"{missing}.xyz")
+
+
+def test_flags_that_contradict_each_other(write, capsys):
+    path = write(*PAPER_ROWS)
+    assert "leave out --db and --study" in failure(capsys, "--ratings", path, "--study", "pilot")
+    assert "no column finished" in failure(capsys, "--ratings", path, "--unfinished")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.031, "p = .031"), (0.0004, "p < .001"), (1, "p = 1.000"), (None, "p = -")],
+)
+def test_p_values(value, text):
+    assert report._p(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(8.55, "8.55"), (3.225, "3.225"), (9, "9.00"), (-0.0001, "0.00")]
+)
+def test_means_keep_what_they_have(value, text):
+    assert report._mean(value) == text
+
+
+def test_command_line(write):
+    command = [sys.executable, "-m", "study.report", "--ratings", write(*PAPER_ROWS)]
+    root = Path(__file__).parents[1]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    assert "3.225" in done.stdout
+    assert done.stderr == ""

@@ -1,0 +1,78 @@
+"""Train a network by a named recipe.
+
+    python train.py paper --data DIR
+
+writes config.json, metrics.json, curve.png and weights.safetensors into results/<run>/. Ctrl-C
+saves; the same command with --resume goes on exactly where it stopped.
+"""
+
+import argparse
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from model.fruits360 import DataError, load_split
+from model.training import RECIPES, Interrupted, Run, to_lab, train
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("recipe", choices=RECIPES, help="named configuration")
+    parser.add_argument("--data", help="the Fruits-360 folder (default: FRUITS360_DIR)")
+    parser.add_argument("--run", help="folder under results/ (default: <recipe>-seed<seed>)")
+    parser.add_argument("--resume", action="store_true", help="go on where the run stopped")
+    parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
+    parser.add_argument(
+        "--split",
+        default="train",
+        help="train, or seen to hold whole varieties out (default: %(default)s)",
+    )
+    parser.add_argument("--epochs", type=int, help="default: the recipe's")
+    parser.add_argument("--batch-size", type=int, help="default: the recipe's")
+    parser.add_argument("--learning-rate", type=float, help="default: the recipe's")
+    arguments = parser.parse_args(argv)
+
+    changes = {
+        name: value
+        for name in ("epochs", "batch_size", "learning_rate")
+        if (value := getattr(arguments, name)) is not None
+    }
+    try:
+        run = Run(
+            recipe_name=arguments.recipe,
+            folder=Path("results") / (arguments.run or f"{arguments.recipe}-seed{arguments.seed}"),
+            recipe=replace(RECIPES[arguments.recipe], **changes),
+            seed=arguments.seed,
+            device=arguments.device,
+            split=arguments.split,
+        )
+        validation_split = "val" if run.split == "train" else "seen-val"
+        training = to_lab(load_split(arguments.data, run.split).rgb)
+        validation = to_lab(load_split(arguments.data, validation_split).rgb)
+        result = train(run, training, validation, resume=arguments.resume)
+    except Interrupted as error:
+        print(f"\n{error} Go on with the same command and --resume.", file=sys.stderr)
+        return 130
+    except (DataError, ValueError) as error:
+        print(f"train.py: {error}", file=sys.stderr)
+        return 2
+
+    print(f"validation loss {result.validation_loss:.5f}, written to {run.folder}")
+    if result.collapsed:
+        print(
+            "This run collapsed: the last ReLU died, so every picture comes out grey."
+            " That happens to some seeds of the paper's network; try another --seed."
+        )
+    elif result.dead_channels:
+        print(
+            f"Half of this run's output died: {result.dead_channels[0]} is neutral in every"
+            " picture. That happens to some seeds of the paper's network; try another --seed."
+        )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
