@@ -10,7 +10,6 @@ of the public archive (Muresan & Oltean, "Fruit recognition from images using de
 
 import argparse
 import os
-import re
 import sys
 import zipfile
 import zlib
@@ -262,11 +261,10 @@ def download(to: Path, *, url: str = ARCHIVE_URL, timeout: float = 30) -> Path:
     try:
         with zipfile.ZipFile(archive) as packed:
             for member in tqdm(packed.infolist(), desc="unpacking", unit="", disable=None):
-                inner = re.search(
-                    r"(?:^|/)((?:Training|Test)/[^/]+/[^/]+_100\.jpg)$", member.filename
-                )
-                if inner and is_in_paper(inner[1].split("/")[1]):
-                    target = to / inner[1]
+                *_, folder, variety, name = ["", "", *member.filename.split("/")]
+                wanted = folder in ("Training", "Test") and name.endswith("_100.jpg")
+                if wanted and is_in_paper(variety):
+                    target = to / folder / variety / name
                     target.parent.mkdir(parents=True, exist_ok=True)
                     target.write_bytes(packed.read(member))
     except zipfile.BadZipFile:

@@ -104,7 +104,9 @@ class Fruit:
         self.variety, shape = VARIETIES[variety], VARIETIES[variety].shape
         rng = np.random.default_rng(zlib.crc32(f"{variety}/{seed}".encode()))
         grown = 1 + 0.12 * rng.uniform(-1, 1, len(shape.lobes))
-        self.lobes = [(pole, h * g, width) for (pole, h, width), g in zip(shape.lobes, grown)]
+        self.lobes = [
+            (pole, h * g, width) for (pole, h, width), g in zip(shape.lobes, grown, strict=True)
+        ]
         self.flatness = shape.flatness * rng.uniform(0.95, 1.05)
         self.bend = np.float32(shape.bend * rng.normal(size=2))
         self.ribs, self.rib_angle = shape.ribs * rng.uniform(0.5, 1.2), rng.uniform(0, 2 * np.pi)
@@ -268,7 +270,8 @@ def draw_stem(fruit: Fruit, rotation, x, y, depth, light) -> None:
     shape, line = fruit.variety.shape, _rotate(rotation, fruit.stem[:, [*range(25), 24]])
     along = np.linspace(0, 1, 25, dtype=np.float32)
     flare = 1 + 0.6 * (1 - along) ** 4 + 0.35 * _smooth(along * 4 - 3)
-    for start, end, radius, place in zip(line.T, line.T[1:], shape.stem[1] * flare, along):
+    radii = shape.stem[1] * flare
+    for start, end, radius, place in zip(line.T[:-1], line.T[1:], radii, along, strict=True):
         length = np.linalg.norm(end - start)
         axis = (end - start) / (length + np.float32(1e-9))
         low, high = np.minimum(start, end) - radius, np.maximum(start, end) + radius

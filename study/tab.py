@@ -90,9 +90,8 @@ def build(page: gr.Blocks, tabs: gr.Tabs, engine: Engine, study_name: str) -> No
                 label=texts.QUESTION,
                 elem_id="rating",
             )
-            gr.HTML(
-                f'<div id="anchors"><span>{texts.SCALE_LOW}</span><span>{texts.SCALE_HIGH}</span></div>'
-            )
+            ends = "".join(f"<span>{end}</span>" for end in (texts.SCALE_LOW, texts.SCALE_HIGH))
+            gr.HTML(f'<div id="anchors">{ends}</div>')
             advance = gr.Button(texts.NEXT, variant="primary", elem_id="next")
         done = gr.Markdown(visible=False, elem_id="done")
         problem = gr.HTML(elem_id="problem")
@@ -151,9 +150,9 @@ def build(page: gr.Blocks, tabs: gr.Tabs, engine: Engine, study_name: str) -> No
 
 def pair_html(view: session.Pair) -> str:
     """One pair as HTML, the pictures inside it."""
-    pictures = "".join(
-        f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{base64.b64encode(png).decode()}">'
-        for alt, png in ((texts.GRAY_ALT, view.gray_png), (texts.COLOR_ALT, view.color_png))
-    )
+    pictures = ""
+    for alt, png in ((texts.GRAY_ALT, view.gray_png), (texts.COLOR_ALT, view.color_png)):
+        data = base64.b64encode(png).decode()
+        pictures += f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{data}">'
     progress = texts.PROGRESS.format(number=view.number, total=view.total)
     return f'<p aria-live="polite" id="progress">{progress}</p><div class="pair">{pictures}</div>'
