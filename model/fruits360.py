@@ -221,6 +221,8 @@ def describe(root: Path) -> str:
     lines += [f"{v:24}{counted[0][v]:9,}{counted[1][v]:7,}" for v in varieties]
     total = [counts.total() for counts in counted]
     lines += [f"{f'{len(varieties)} varieties':24}{total[0]:9,}{total[1]:7,}", ""]
+    if any("Rendered" in variety for variety in varieties):
+        lines.append("These pictures are drawn by model/rendered.py; they are not Fruits-360.")
 
     found = {variety: (counted[0][variety], counted[1][variety]) for variety in varieties}
     paper = " / ".join(f"{sum(column):,}" for column in zip(*PAPER_COUNTS.values(), strict=True))

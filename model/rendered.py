@@ -104,9 +104,8 @@ class Fruit:
         self.variety, shape = VARIETIES[variety], VARIETIES[variety].shape
         rng = np.random.default_rng(zlib.crc32(f"{variety}/{seed}".encode()))
         grown = 1 + 0.12 * rng.uniform(-1, 1, len(shape.lobes))
-        self.lobes = [
-            (pole, h * g, width) for (pole, h, width), g in zip(shape.lobes, grown, strict=True)
-        ]
+        lobes = zip(shape.lobes, grown, strict=True)
+        self.lobes = [(pole, height * growth, width) for (pole, height, width), growth in lobes]
         self.flatness = shape.flatness * rng.uniform(0.95, 1.05)
         self.bend = np.float32(shape.bend * rng.normal(size=2))
         self.ribs, self.rib_angle = shape.ribs * rng.uniform(0.5, 1.2), rng.uniform(0, 2 * np.pi)
@@ -353,7 +352,7 @@ def write_dataset(root: Path, *, train_frames: int, test_frames: int, size: int 
     if min(train_frames, test_frames) < 0 or total == 0:
         raise ValueError(f"cannot write {train_frames} training and {test_frames} test frames")
     jobs = [(variety, index) for variety in VARIETIES for index in range(total)]
-    for variety, index in tqdm(jobs, desc=f"drawing fruit into {root}", unit="picture"):
+    for variety, index in tqdm(jobs, desc=f"drawing fruit into {root}", unit="", disable=None):
         seed, frame = divmod(index * math.ceil(total / FRAMES) * FRAMES // total, FRAMES)
         is_test = (index + 1) * test_frames // total > index * test_frames // total
         picture = render(variety, frame=frame, seed=seed, size=size)
