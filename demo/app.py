@@ -23,11 +23,12 @@ def build(engine: Engine, study_name: str, examples: list[Example]) -> gr.Blocks
         title=TITLE, analytics_enabled=False, delete_cache=(CACHE_SECONDS, CACHE_SECONDS)
     ) as page:
         gr.Markdown(f"# {TITLE}\nColours for grayscale photos of apples, cherries and pears.")
+        token = rate_tab.browser_token(study_name)
         with gr.Tabs() as tabs:
             with gr.Tab("Colorize", id="colorize"):
                 colorize_tab.build(examples)
             with gr.Tab("Rate", id="rate"):
-                rate_tab.build(page, tabs, engine, study_name)
+                rate_tab.build(page, tabs, token, engine, study_name)
     return page
 
 

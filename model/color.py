@@ -73,6 +73,12 @@ def lab_to_rgb(luminance: np.ndarray, ab: np.ndarray) -> np.ndarray:
     return rgb
 
 
+def luminance_to_gray(luminance: np.ndarray) -> np.ndarray:
+    """(H, W, 3) uint8 RGB, all channels alike, of (H, W) float32 real L in 0..100."""
+    rgb = _clipped_rgb(luminance, np.zeros((*luminance.shape, 2), np.float32))
+    return np.repeat(rgb[..., 1:2], 3, axis=-1)
+
+
 def _clipped_rgb(luminance: np.ndarray, ab: np.ndarray) -> np.ndarray:
     lab = np.dstack([luminance, ab]).astype(np.float32, copy=False)
     return np.rint(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB) * 255).astype(np.uint8)

@@ -17,7 +17,13 @@ from PIL import Image
 from torch import nn
 from tqdm import tqdm
 
-from model.color import denormalize_ab, lab_to_rgb, normalize_luminance, rgb_to_lab
+from model.color import (
+    denormalize_ab,
+    lab_to_rgb,
+    luminance_to_gray,
+    normalize_luminance,
+    rgb_to_lab,
+)
 from model.networks import WeightsError, available_weights, load_network, weights_path
 from model.photos import MAX_MEGAPIXELS, SUFFIXES, PhotoError, array_to_rgb, read_photo
 
@@ -94,12 +100,10 @@ def recolor(rgb: np.ndarray, ab: np.ndarray | None) -> np.ndarray:
     for top in range(0, height, STRIP_ROWS):
         rows = slice(top, min(top + STRIP_ROWS, height))
         luminance = rgb_to_lab(rgb[rows])[..., 0]
-        strip = (
-            np.zeros((*luminance.shape, 2), np.float32)
-            if ab is None
-            else _enlarged_strip(ab, rows, height, width)
-        )
-        result[rows] = lab_to_rgb(luminance, strip)
+        if ab is None:
+            result[rows] = luminance_to_gray(luminance)
+        else:
+            result[rows] = lab_to_rgb(luminance, _enlarged_strip(ab, rows, height, width))
     return result
 
 

@@ -121,7 +121,7 @@ def _find(session: Session, token: str, study_name: str) -> RatingSession | None
         sa.select(RatingSession)
         .join(RatingSession.study)
         .where(RatingSession.token == str(token), Study.name == study_name)
-        .with_for_update()  # two requests of one rater wait for each other
+        .with_for_update(of=RatingSession)  # two requests of one rater wait for each other
     )
 
 

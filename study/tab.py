@@ -62,7 +62,19 @@ HEAD = """
 """
 
 
-def build(page: gr.Blocks, tabs: gr.Tabs, engine: Engine, study_name: str) -> None:
+def browser_token(study_name: str) -> gr.BrowserState:
+    """What a rater's browser keeps: the session's token. To be placed outside the tabs: within
+    one, it is read only when that tab is opened.
+
+    The token is a secret of that browser alone, so that encrypting it there, with a key that
+    every visitor is sent, would protect nothing.
+    """
+    return gr.BrowserState("", storage_key=f"rating-session-{study_name}", secret="not-a-secret")
+
+
+def build(
+    page: gr.Blocks, tabs: gr.Tabs, token: gr.BrowserState, engine: Engine, study_name: str
+) -> None:
     """Put the tab's contents into `page`, for the study called `study_name`.
 
     The tab, one of `tabs` with the id "rate", opens by itself for a rater who comes back to an
@@ -73,9 +85,6 @@ def build(page: gr.Blocks, tabs: gr.Tabs, engine: Engine, study_name: str) -> No
         pairs, pictures_from, step = len(study.stimuli) // 2, study.pictures_from, study.step
     choices = [index * step for index in range(int(texts.SCALE_MAX / step) + 1)]
 
-    # The token is all that a browser keeps. It is a secret of that browser alone, so that
-    # encrypting it there, with a key that every visitor is sent, would protect nothing.
-    token = gr.BrowserState("", storage_key=f"rating-session-{study_name}", secret="not-a-secret")
     with gr.Column(elem_id="rate"):
         with gr.Column(visible=False) as welcome:
             gr.Markdown(f"## {texts.CONSENT_TITLE}\n{texts.CONSENT.format(pairs=pairs)}")
@@ -97,11 +106,10 @@ def build(page: gr.Blocks, tabs: gr.Tabs, engine: Engine, study_name: str) -> No
         problem = gr.HTML(elem_id="problem")
         trial = gr.Textbox(visible=False)
 
-    outputs = [tabs, token, welcome, rating_panel, done, pair, rating, trial, problem]
+    outputs = [tabs, welcome, rating_panel, done, pair, rating, trial, problem]
 
-    def show(view: session.Pair | session.Finished | None, browser_token: str) -> dict:
+    def show(view: session.Pair | session.Finished | None) -> dict:
         shown = {
-            token: browser_token,
             welcome: gr.Column(visible=view is None),
             rating_panel: gr.Column(visible=isinstance(view, session.Pair)),
             done: gr.Markdown(visible=isinstance(view, session.Finished)),
@@ -117,12 +125,12 @@ def build(page: gr.Blocks, tabs: gr.Tabs, engine: Engine, study_name: str) -> No
     def fail(error: StudyError) -> dict:
         return {problem: f'<p role="alert">{html.escape(str(error))}</p>'}
 
-    def on_load(browser_token: str, request: gr.Request) -> dict:
+    def on_load(session_token: str, request: gr.Request) -> dict:
         try:
-            view = session.resume(engine, browser_token, study_name)
+            view = session.resume(engine, session_token, study_name)
         except StudyError as error:
             return fail(error)
-        shown = show(view, browser_token if view else "")
+        shown = show(view)
         if isinstance(view, session.Pair) or request.query_params.get("tab") == "rate":
             shown[tabs] = gr.Tabs(selected="rate")
         return shown
@@ -130,22 +138,21 @@ def build(page: gr.Blocks, tabs: gr.Tabs, engine: Engine, study_name: str) -> No
     def on_start(agreed: bool) -> dict:
         try:
             new_token = session.begin(engine, study_name, consent=agreed)
-            return show(session.resume(engine, new_token, study_name), new_token)
+            return {token: new_token, **show(session.resume(engine, new_token, study_name))}
         except StudyError as error:
             return fail(error)
 
-    def on_next(browser_token: str, trial_token: str, value: float | None) -> dict:
+    def on_next(session_token: str, trial_token: str, value: float | None) -> dict:
         try:
-            view = session.rate(engine, browser_token, study_name, trial_token, value)
-            return show(view, browser_token)
+            return show(session.rate(engine, session_token, study_name, trial_token, value))
         except StudyError as error:
             return fail(error)
 
     # preprocess=False: the session judges what arrives, in its own words
-    common = {"outputs": outputs, "preprocess": False, "api_visibility": "private"}
-    page.load(on_load, [token], **common)
-    start.click(on_start, [consent], **common)
-    advance.click(on_next, [token, trial, rating], **common)
+    common = {"preprocess": False, "api_visibility": "private"}
+    page.load(on_load, [token], outputs, **common)
+    start.click(on_start, [consent], [token, *outputs], **common)
+    advance.click(on_next, [token, trial, rating], outputs, **common)
 
 
 def pair_html(view: session.Pair) -> str:

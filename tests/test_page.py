@@ -1,0 +1,274 @@
+"""The page as people meet it: in Chromium, from upload to download, from consent to report."""
+
+import io
+import re
+import sqlite3
+from pathlib import Path
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+from gradio_client import Client, handle_file
+from PIL import Image
+
+from demo.colorize_tab import is_in_color
+from model.color import rgb_to_lab_exact
+from model.colorizer import recolor
+from model.photos import read_photo
+from model.rendered import render
+from study import report, store
+from study.store import Stimulus, Study
+from tests.conftest import Server
+
+WIDTHS = (1280, 390)
+
+
+@pytest.fixture
+def page(browser, server):
+    context = browser.new_context(viewport={"width": WIDTHS[0], "height": 900})
+    page = context.new_page()
+    page.goto(server.url)
+    page.wait_for_selector("#photo")
+    yield page
+    context.close()
+
+
+@pytest.fixture
+def gray_file(tmp_path: Path) -> Path:
+    file = tmp_path / "my pear.png"
+    pixels = recolor(render("Pear Rendered Green", size=240), None)[20:, :, 0]
+    Image.fromarray(pixels).save(file)
+    return file
+
+
+def upload(page, file: Path) -> None:
+    page.set_input_files("#photo input[type=file]", file)
+
+
+def open_rate_tab(page) -> None:
+    page.get_by_role("tab", name="Rate").click()
+
+
+def start(page) -> None:
+    open_rate_tab(page)
+    page.get_by_label("I have read this").check()
+    page.locator("#start").click()
+    page.wait_for_selector(".pair img")
+
+
+def wait_for_pair(page, number: int) -> None:
+    page.wait_for_function(f"document.querySelector('#progress')?.textContent === '{number} of 10'")
+
+
+def engine_of(server: Server) -> sa.Engine:
+    return store.connect(server.flags[1])
+
+
+def last_session(server: Server) -> list[float]:
+    """The ratings of the newest session, in the order of its trials."""
+    with store.reading(engine_of(server)) as database:
+        session = database.scalar(
+            sa.select(store.RatingSession).order_by(store.RatingSession.id.desc()).limit(1)
+        )
+        return [trial.rating.value for trial in session.trials if trial.rating]
+
+
+# Colorize
+
+
+def test_a_gray_photo_is_colorized_at_once_and_downloads_in_full_size(page, gray_file, tmp_path):
+    upload(page, gray_file)
+    page.get_by_text("240 x 220 pixels colorized").wait_for()
+    assert page.locator("#result img").count() == 2
+    assert not page.locator("#true").is_visible(), "a grey photo has no true colours to show"
+    with page.expect_download() as download:
+        page.locator("#download").click()
+    assert download.value.suggested_filename == "my pear-colorized.png"
+    result = np.array(Image.open(download.value.path()))
+    photo = read_photo(gray_file)
+    assert result.shape == photo.shape
+    assert is_in_color(result)
+    shift = rgb_to_lab_exact(result)[..., 0] - rgb_to_lab_exact(photo)[..., 0]
+    assert np.abs(shift).max() < 1
+
+
+def test_a_colour_photo_is_compared_with_its_true_colours(page, tmp_path):
+    file = tmp_path / "apple.jpg"
+    Image.fromarray(render("Apple Rendered Red", size=200)).save(file)
+    upload(page, file)
+    page.get_by_text("Median CIEDE2000").wait_for()
+    page.locator("#true img").wait_for()
+
+
+def test_an_example_is_one_click(page):
+    page.locator("#examples button").first.click()
+    page.get_by_text("pixels colorized").wait_for()
+    assert page.get_by_text("Examples (rendered fruit)").is_visible()
+
+
+def test_bad_files_get_one_sentence_and_the_next_photo_works(page, gray_file, tmp_path):
+    bomb = io.BytesIO()
+    Image.new("1", (9000, 9000)).save(bomb, "PNG")
+    whole = io.BytesIO()
+    Image.fromarray(render("Apple Rendered Red")).save(whole, "JPEG")
+    bad = {
+        "notes.png": (b"these are notes", "is not an image"),
+        "empty.png": (b"", "is empty"),
+        "cut.jpg": (whole.getvalue()[:1500], "is damaged"),
+        "bomb.png": (bomb.getvalue(), "the limit is 50"),
+    }
+    for name, (content, sentence) in bad.items():
+        (tmp_path / name).write_bytes(content)
+        upload(page, tmp_path / name)
+        toast = page.get_by_text(re.compile(rf"{name}.*{sentence}"))
+        toast.first.wait_for()
+        assert "Traceback" not in page.content()
+        page.reload()
+        page.wait_for_selector("#photo")
+    upload(page, gray_file)
+    page.get_by_text("240 x 220 pixels colorized").wait_for()
+
+
+def test_the_same_function_by_api(server, gray_file):
+    client = Client(server.url, verbose=False)
+    slider, file, true, note = client.predict(handle_file(gray_file), "paper", api_name="/colorize")
+    assert np.array(Image.open(slider[1])).shape == (220, 240, 3)
+    assert Path(file["value"] if isinstance(file, dict) else file).name == "my pear-colorized.png"
+    assert "240 x 220 pixels colorized" in note
+    with pytest.raises(Exception, match="There are no weights 'nobody'|not in the list"):
+        client.predict(handle_file(gray_file), "nobody", api_name="/colorize")
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_nothing_is_wider_than_the_screen(page, width):
+    page.set_viewport_size({"width": width, "height": 900})
+    for tab in ("Rate", "Colorize"):
+        page.get_by_role("tab", name=tab).click()
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    start(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    boxes = [image.bounding_box() for image in page.locator(".pair img").all()]
+    assert boxes[0]["y"] == boxes[1]["y"], "both pictures side by side"
+
+
+# Rate
+
+
+def test_without_consent_the_page_says_what_to_do(page):
+    open_rate_tab(page)
+    page.locator("#start").click()
+    page.get_by_role("alert").get_by_text("tick the box first").wait_for()
+
+
+def test_a_rater_goes_from_consent_to_the_last_pair_by_keyboard(page, server, capsys):
+    start(page)
+    answers = [7, 10, 0, 1, 5, 9, 10, 2, 3, 4]
+    for number, answer in enumerate(answers, 1):
+        wait_for_pair(page, number)
+        assert page.locator("#rating input:checked").count() == 0, "nothing is preselected"
+        for digit in str(answer):
+            page.keyboard.press(digit)
+        page.wait_for_selector("#rating input:checked")
+        page.keyboard.press("Enter")
+    page.get_by_text("All 10 ratings are stored").wait_for()
+    assert last_session(server) == answers
+
+    page.reload()
+    open_rate_tab(page)
+    page.get_by_text("All 10 ratings are stored").wait_for()
+    assert report.main(["--db", server.flags[1]]) == 0
+    assert re.search(r"control +\d+ +\d+ ", capsys.readouterr().out)
+
+
+def test_reloading_goes_on_at_the_same_pair_and_opens_the_tab(page, server):
+    start(page)
+    page.get_by_label("8", exact=True).check()
+    page.locator("#next").click()
+    wait_for_pair(page, 2)
+    pictures = [image.get_attribute("src") for image in page.locator(".pair img").all()]
+    page.reload()
+    wait_for_pair(page, 2)
+    assert page.locator(".pair").is_visible()
+    assert [i.get_attribute("src") for i in page.locator(".pair img").all()] == pictures
+    assert last_session(server) == [8]
+
+
+def test_the_address_for_raters_opens_their_tab(page, server):
+    page.goto(f"{server.url}/?tab=rate")
+    page.get_by_label("I have read this").wait_for(state="visible")
+
+
+def test_next_without_a_rating_says_so_and_a_double_click_stores_one(page, server):
+    start(page)
+    page.locator("#next").click()
+    page.get_by_role("alert").get_by_text("choose a rating from 0 to 10").wait_for()
+    page.get_by_label("6", exact=True).check()
+    page.locator("#next").dblclick()
+    wait_for_pair(page, 2)
+    assert last_session(server) == [6]
+    assert page.get_by_role("alert").count() == 0
+
+
+def test_a_locked_database_keeps_the_answer_on_the_page(page, server):
+    start(page)
+    page.get_by_label("6", exact=True).check()
+    other = sqlite3.connect(server.flags[1].removeprefix("sqlite:///"), isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    page.locator("#next").click()
+    page.get_by_role("alert").get_by_text("Not saved").wait_for()
+    other.execute("ROLLBACK")
+    assert page.get_by_label("6", exact=True).is_checked()
+    page.locator("#next").click()
+    wait_for_pair(page, 2)
+    assert last_session(server) == [6]
+
+
+def test_a_restarted_server_knows_its_raters(browser, tmp_path):
+    server = Server(f"sqlite:///{tmp_path / 'study.sqlite'}")
+    try:
+        page = browser.new_page()
+        page.goto(server.url)
+        start(page)
+        page.get_by_label("3", exact=True).check()
+        page.locator("#next").click()
+        wait_for_pair(page, 2)
+        server.stop()
+        server.start()
+        page.reload()
+        wait_for_pair(page, 2)
+        page.close()
+    finally:
+        server.stop()
+
+
+def test_nothing_that_reaches_the_browser_tells_the_condition(page, server):
+    responses = []
+    page.on("response", lambda response: responses.append(response))
+    page.reload()
+    start(page)
+    shown, dom = set(), ""
+    for number in range(1, 11):
+        wait_for_pair(page, number)
+        shown |= {image.get_attribute("src") for image in page.locator(".pair img").all()}
+        dom += page.locator("#rate").evaluate("element => element.outerHTML")
+        page.get_by_label("5", exact=True).check()
+        page.locator("#next").click()
+    page.get_by_text("All 10 ratings are stored").wait_for()
+
+    answers = [r for r in responses if "/gradio_api/" in r.url or r.url.endswith("/config")]
+    sent = "\n".join(response.text() for response in answers)
+    sent += page.request.get(f"{server.url}/config").text() + dom
+    sent += "\n".join(response.url for response in responses)
+    with store.reading(engine_of(server)) as database:
+        study = database.scalar(sa.select(Study))
+        stimuli = study.stimuli
+        pngs = database.execute(sa.select(Stimulus.token, Stimulus.color_png)).all()
+    assert "5 of 10" in sent, "the answers of the server were seen"
+    words = {"control", "generated", "condition"}
+    words |= {s.picture for s in stimuli} | {s.token for s in stimuli}
+    words |= {s.color_sha256 for s in stimuli} | {study.weights_sha256}
+    found = [word for word in words if re.search(rf"\b{re.escape(word)}\b", sent)]
+    assert not found
+    assert len(shown) == 20, "a grayscale and a colour picture for each of ten pairs"
+    assert len({len(src) for src in shown}) == 1, "sizes tell nothing"
+    assert len(pngs) == 20
