@@ -1,0 +1,455 @@
+"""Training as a user runs it: what a run leaves behind, stopping it, going on, and its errors."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+import train as script
+from model import training
+from model.fruits360 import load_split
+from model.networks import PaperNet, load_network
+from model.training import dead_channels, evaluation_loss, predict, to_lab
+
+ROOT = Path(__file__).resolve().parent.parent
+FLAGS = ("--epochs", "2", "--batch-size", "4", "--seed", "3")
+LONG = ("--epochs", "6")
+
+
+@pytest.fixture
+def cwd(tmp_path: Path, monkeypatch) -> Path:
+    """Runs are written below the working directory: an empty one."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def data(rendered_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two of the rendered varieties: a run takes a second."""
+    return linked(rendered_dir, tmp_path_factory.mktemp("data"), varieties=2)
+
+
+def linked(rendered_dir: Path, root: Path, *, varieties: int) -> Path:
+    (root / "Training").mkdir(parents=True)
+    for folder in sorted((rendered_dir / "Training").iterdir())[:varieties]:
+        (root / "Training" / folder.name).symlink_to(folder)
+    return root
+
+
+@pytest.fixture
+def train(cwd: Path, data: Path) -> Callable[..., int]:
+    """`python train.py paper` on these pictures, its exit status."""
+
+    def run(*flags: str) -> int:
+        return script.main(["paper", "--data", str(data), *FLAGS, *flags])
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def whole(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run that nothing interrupted."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("whole"))
+        assert script.main(["paper", "--data", str(data), *FLAGS, "--run", "whole"]) == 0
+        return Path("results/whole").resolve()
+
+
+@pytest.fixture(scope="module")
+def lab(rendered_dir: Path) -> np.ndarray:
+    return to_lab(load_split(rendered_dir, "val").rgb)
+
+
+def assert_same_run(folder: Path, other: Path) -> None:
+    """Weights bit for bit, and the validation losses on the way."""
+    ours, theirs = (load_file(f / "weights.safetensors") for f in (folder, other))
+    assert ours.keys() == theirs.keys()
+    for name in ours:
+        assert torch.equal(ours[name], theirs[name]), name
+    ours, theirs = (json.loads((f / "metrics.json").read_text()) for f in (folder, other))
+    assert ours == theirs
+
+
+def only_sentence(said: str) -> str:
+    """What stderr holds: one sentence of train.py."""
+    assert said.startswith("train.py: ") and said.count("\n") == 1
+    return said
+
+
+# What a run leaves behind
+
+
+def test_a_run_writes_its_configuration_figures_curve_and_weights(whole):
+    config = json.loads((whole / "config.json").read_text())
+    assert config == {
+        "recipe": "paper",
+        "network": "PaperNet",
+        "epochs": 2,
+        "batch_size": 4,
+        "learning_rate": 1e-3,
+        "seed": 3,
+        "split": "train",
+    }
+    metrics = json.loads((whole / "metrics.json").read_text())
+    assert len(metrics["validation_by_epoch"]) == 2
+    assert metrics["validation_loss"] == metrics["validation_by_epoch"][-1] > 0
+    assert metrics["validation_pictures"] == 2 < metrics["training_pictures"] < 28
+    assert metrics["dead_channels"] == [] and metrics["collapsed"] is False
+    with Image.open(whole / "curve.png") as curve:
+        assert min(curve.size) > 300
+    assert {file.name for file in whole.iterdir()} == {
+        "config.json",
+        "metrics.json",
+        "curve.png",
+        "weights.safetensors",
+        "run.ckpt",
+    }
+
+
+def test_the_written_weights_have_the_written_loss(whole, lab):
+    metrics = json.loads((whole / "metrics.json").read_text())
+    network = load_network(whole / "weights.safetensors")
+    assert evaluation_loss(network, lab) == pytest.approx(metrics["validation_loss"], rel=1e-5)
+
+
+def test_the_same_seed_gives_the_same_weights_bit_for_bit(train, whole, cwd):
+    assert train() == 0
+    assert_same_run(cwd / "results" / "paper-seed3", whole)
+
+
+def test_another_seed_gives_other_weights(train, whole, cwd):
+    assert train("--seed", "4") == 0
+    ours, theirs = (
+        load_file(folder / "weights.safetensors")["layers.0.weight"]
+        for folder in (cwd / "results" / "paper-seed4", whole)
+    )
+    assert not torch.equal(ours, theirs)
+
+
+def test_the_loss_goes_down(train, cwd, capsys):
+    assert train("--epochs", "8", "--learning-rate", "0.003") == 0
+    metrics = json.loads(Path("results/paper-seed3/metrics.json").read_text())
+    by_epoch = metrics["validation_by_epoch"]
+    assert len(by_epoch) == 8
+    assert by_epoch[-1] < 0.7 * by_epoch[0]
+    assert f"validation loss {by_epoch[-1]:.5f}" in capsys.readouterr().out
+
+
+# Stopping and going on
+
+
+def after_batch(monkeypatch, number: int, happens: Callable[[], None]) -> None:
+    """Let something happen when the progress bar moves on for the `number`th time."""
+
+    class Bar(training.tqdm):
+        moved = 0
+
+        def update(self, n=1):
+            super().update(n)
+            Bar.moved += 1
+            if Bar.moved == number:
+                happens()
+
+    monkeypatch.setattr(training, "tqdm", Bar)
+
+
+def batches(folder: Path) -> tuple[int, int]:
+    """How many batches an epoch and the whole of a run have."""
+    pictures = json.loads((folder / "metrics.json").read_text())["training_pictures"]
+    epoch = -(-pictures // 4)
+    return epoch, 2 * epoch
+
+
+@pytest.mark.parametrize(
+    ("where", "number"),
+    [
+        ("first batch", signal.SIGINT),
+        ("middle", signal.SIGINT),
+        ("middle", signal.SIGTERM),
+        ("end of an epoch", signal.SIGINT),
+        ("last batch", signal.SIGINT),
+    ],
+)
+def test_a_run_stopped_by_a_signal_goes_on_to_the_same_end(
+    train, whole, cwd, monkeypatch, capsys, where, number
+):
+    epoch, total = batches(whole)
+    batch = {"first batch": 1, "middle": epoch + 1, "end of an epoch": epoch, "last batch": total}
+    with monkeypatch.context() as patch:
+        after_batch(patch, batch[where], lambda: signal.raise_signal(number))
+        assert train() == 130
+    said = capsys.readouterr().err
+    assert f"Saved after batch {batch[where]} of {total}." in said and "--resume" in said
+    assert not (cwd / "results" / "paper-seed3" / "weights.safetensors").exists()
+    assert train("--resume") == 0
+    assert_same_run(cwd / "results" / "paper-seed3", whole)
+
+
+def test_a_run_may_be_stopped_again_and_again(train, whole, cwd, monkeypatch):
+    with monkeypatch.context() as patch:
+        after_batch(patch, 2, lambda: signal.raise_signal(signal.SIGINT))
+        assert train() == 130
+    for _ in range(2):
+        with monkeypatch.context() as patch:
+            after_batch(patch, 3, lambda: signal.raise_signal(signal.SIGINT))
+            assert train("--resume") == 130
+    assert train("--resume") == 0
+    assert_same_run(cwd / "results" / "paper-seed3", whole)
+
+
+class PowerCut(BaseException):
+    """The run ends here: nothing is saved any more."""
+
+
+def cut() -> None:
+    raise PowerCut
+
+
+@pytest.mark.parametrize("saved_every", [1, 2, 3])
+def test_a_run_cut_off_goes_on_from_its_last_checkpoint(
+    train, whole, cwd, monkeypatch, saved_every
+):
+    monkeypatch.setattr(training, "CHECKPOINT_STEPS", saved_every)
+    for batch in (4, 3):  # in the first epoch, and after going on
+        with monkeypatch.context() as patch, pytest.raises(PowerCut):
+            after_batch(patch, batch, cut)
+            train(*(["--resume"] if (cwd / "results").exists() else []))
+    assert train("--resume") == 0
+    assert_same_run(cwd / "results" / "paper-seed3", whole)
+
+
+@pytest.mark.parametrize("epoch", [1, 2])
+def test_a_run_cut_off_during_validation_goes_on_to_the_same_end(
+    train, whole, cwd, monkeypatch, epoch
+):
+    measured = iter(range(epoch))
+
+    def lights_out(network, pictures):
+        if next(measured) == epoch - 1:
+            raise PowerCut
+        return evaluation_loss(network, pictures)
+
+    monkeypatch.setattr(training, "CHECKPOINT_STEPS", 1)
+    with monkeypatch.context() as patch, pytest.raises(PowerCut):
+        patch.setattr(training, "evaluation_loss", lights_out)
+        train()
+    assert train("--resume") == 0
+    assert_same_run(cwd / "results" / "paper-seed3", whole)
+
+
+@pytest.fixture(scope="module")
+def long(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("long"))
+        assert script.main(["paper", "--data", str(data), *FLAGS, *LONG]) == 0
+        return Path("results/paper-seed3").resolve()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_a_process_that_is_stopped_or_killed_goes_on(train, data, long, cwd, number):
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "train.py"), "paper", "--data", str(data), *FLAGS, *LONG],
+        stderr=subprocess.PIPE,
+    )
+    checkpoint = cwd / "results" / "paper-seed3" / "run.ckpt"
+    while not checkpoint.exists() and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(number)
+    said = process.communicate(timeout=60)[1].decode()
+    assert process.returncode == (130 if number == signal.SIGINT else -signal.SIGKILL), said
+    assert "Traceback" not in said
+    assert train(*LONG, "--resume") == 0
+    assert_same_run(checkpoint.parent, long)
+
+
+def test_a_finished_run_resumed_is_the_same_run(train, whole, cwd):
+    assert train() == 0
+    assert train("--resume") == 0
+    assert_same_run(cwd / "results" / "paper-seed3", whole)
+
+
+@pytest.fixture
+def stopped(train, monkeypatch, capsys) -> Path:
+    """The folder of a run stopped after its second batch."""
+    with monkeypatch.context() as patch:
+        after_batch(patch, 2, lambda: signal.raise_signal(signal.SIGINT))
+        assert train() == 130
+    capsys.readouterr()
+    return Path("results/paper-seed3").resolve()
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "told"),
+    [
+        ("--batch-size", "8", "batch_size was 4"),
+        ("--epochs", "3", "epochs was 2"),
+        ("--learning-rate", "0.01", "learning_rate was 0.001"),
+        ("--split", "seen", "split was 'train'"),
+        ("--seed", "4", "seed was 3"),
+    ],
+)
+def test_going_on_with_another_configuration_is_refused(
+    train, stopped, capsys, flag, value, told
+):
+    assert train("--run", stopped.name, "--resume", flag, value) == 2
+    sentence = only_sentence(capsys.readouterr().err)
+    assert told in sentence and "--resume" in sentence
+
+
+def test_going_on_with_other_pictures_is_refused(train, stopped, rendered_dir, cwd, capsys):
+    more = linked(rendered_dir, cwd / "more", varieties=3)
+    assert train("--resume", "--data", str(more)) == 2
+    assert "pictures" in only_sentence(capsys.readouterr().err)
+
+
+def test_going_on_with_nothing_is_refused(train, capsys):
+    assert train("--resume") == 2
+    assert "no checkpoint" in only_sentence(capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("damage", ["empty", "half", "text", "another", "parts missing"])
+def test_a_damaged_checkpoint_is_refused(train, stopped, capsys, damage):
+    checkpoint = stopped / "run.ckpt"
+    content = checkpoint.read_bytes()
+    state = torch.load(checkpoint, weights_only=True)
+    if damage == "another":
+        torch.save({"model": torch.ones(3)}, checkpoint)
+    elif damage == "parts missing":
+        torch.save({"config": state["config"]}, checkpoint)
+    else:
+        half = content[: len(content) // 2]
+        checkpoint.write_bytes({"empty": b"", "half": half, "text": b"hello"}[damage])
+    assert train("--resume") == 2
+    sentence = only_sentence(capsys.readouterr().err)
+    assert "run.ckpt" in sentence and "damaged" in sentence
+
+
+# Errors
+
+
+@pytest.mark.parametrize(
+    ("flag", "value"),
+    [
+        ("--epochs", "0"),
+        ("--epochs", "-1"),
+        ("--batch-size", "0"),
+        ("--learning-rate", "-1"),
+        ("--learning-rate", "0"),
+        ("--learning-rate", "nan"),
+        ("--learning-rate", "inf"),
+        ("--split", "test"),
+        ("--device", "tpu"),
+        ("--seed", "-1"),
+        ("--seed", "1" + 30 * "0"),
+    ],
+)
+def test_a_value_that_makes_no_sense_is_named_with_its_flag(train, cwd, capsys, flag, value):
+    assert train(flag, value) == 2
+    assert flag in only_sentence(capsys.readouterr().err)
+    assert not (cwd / "results").exists()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a CUDA device is there")
+def test_cuda_without_cuda_is_refused(train, capsys):
+    assert train("--device", "cuda") == 2
+    assert "--device" in only_sentence(capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("flags", [["--epochs", "many"], ["--recipe", "x"]])
+def test_a_flag_that_is_not_understood_ends_with_2(train, flags):
+    with pytest.raises(SystemExit) as ended:
+        train(*flags)
+    assert ended.value.code == 2
+
+
+def test_an_unknown_recipe_is_answered_with_the_known_ones(capsys):
+    with pytest.raises(SystemExit) as ended:
+        script.main(["papper"])
+    assert ended.value.code == 2
+    assert "'papper'" in (said := capsys.readouterr().err) and "paper" in said
+
+
+def test_pictures_that_are_not_there_are_one_sentence(train, cwd, capsys):
+    assert train("--data", str(cwd)) == 2
+    assert str(cwd) in only_sentence(capsys.readouterr().err)
+
+
+def test_a_file_in_the_way_of_the_results_is_one_sentence(train, cwd, capsys):
+    (cwd / "results").write_text("a file")
+    assert train() == 2
+    assert "results" in only_sentence(capsys.readouterr().err)
+
+
+# Runs that come to nothing
+
+
+def test_a_run_whose_loss_is_no_number_any_more_says_so(train, cwd, capsys):
+    assert train("--learning-rate", "1e30") == 2
+    assert "--learning-rate" in only_sentence(capsys.readouterr().err)
+    assert not (cwd / "results" / "paper-seed3" / "weights.safetensors").exists()
+
+
+@pytest.mark.parametrize("rate", ["1"])
+def test_a_collapsed_run_is_told_in_plain_words(train, capsys, rate):
+    assert train("--learning-rate", rate) == 0
+    printed = capsys.readouterr().out
+    assert "collapsed" in printed and "grey" in printed and "--seed" in printed
+    metrics = json.loads(Path("results/paper-seed3/metrics.json").read_text())
+    assert metrics["collapsed"] is True and metrics["dead_channels"] == ["a", "b"]
+
+
+@pytest.mark.parametrize("dead", [[], ["a"], ["b"], ["a", "b"]])
+def test_dead_outputs_are_found(lab, dead):
+    torch.manual_seed(0)
+    network = PaperNet()
+    with torch.no_grad():
+        for number, channel in enumerate("ab"):
+            network.layers[-2].bias[number] = -1e9 if channel in dead else 1
+    assert dead_channels(network, lab) == dead
+
+
+def test_a_half_dead_run_is_told_in_plain_words(train, capsys, monkeypatch):
+    monkeypatch.setattr(training, "dead_channels", lambda *_: ["b"])
+    assert train("--epochs", "1") == 0
+    printed = capsys.readouterr().out
+    assert "b is neutral in every picture" in printed and "collapsed" not in printed
+
+
+# Measuring
+
+
+@pytest.mark.parametrize("mode", [True, False])
+@pytest.mark.parametrize("batches_taken", [1, None])
+def test_measuring_leaves_the_network_in_its_mode(lab, mode, batches_taken):
+    network = PaperNet().train(mode)
+    measured = predict(network, np.repeat(lab, 10, axis=0))
+    if batches_taken:
+        next(measured)
+        measured.close()
+    else:
+        list(measured)
+    assert network.training is mode
+
+
+def test_the_loss_of_all_pictures_is_the_mean_of_their_losses(lab, monkeypatch):
+    torch.manual_seed(1)
+    network = PaperNet()
+    each = [evaluation_loss(network, picture[None]) for picture in lab]
+    monkeypatch.setattr(training, "EVALUATION_BATCH", 4)  # 9 pictures: 4, 4 and 1
+    assert evaluation_loss(network, lab) == pytest.approx(np.mean(each), rel=1e-5)
+
+
+def test_the_loss_of_a_grey_prediction_is_the_mean_square_of_the_true_colours(lab):
+    network = PaperNet()
+    torch.nn.init.zeros_(network.layers[-2].weight)
+    true = lab[:, 1:] / 127.5 - 1
+    assert evaluation_loss(network, lab) == pytest.approx(np.mean(true**2), rel=1e-5)
