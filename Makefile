@@ -8,6 +8,7 @@ PORT ?= 7860
 DATA ?= $(FRUITS360_DIR)
 ARGS ?=
 TORCH ?=
+TORCH_PIN := $(shell grep '^torch==' requirements.txt)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint train evaluate report browser
@@ -47,8 +48,8 @@ $(VENV)/bin/python:
 
 $(VENV)/installed: requirements.txt | $(VENV)/bin/python
 ifeq ($(TORCH),cpu)
-	$(PYTHON) -m pip install uv
-	$(PYTHON) -m uv pip install --python $(PYTHON) --torch-backend cpu $$(grep '^torch==' requirements.txt)
+	$(PYTHON) -m pip install "$(TORCH_PIN)+cpu" || { $(PYTHON) -m pip install uv && \
+		$(PYTHON) -m uv pip install --python $(PYTHON) --torch-backend cpu "$(TORCH_PIN)"; }
 endif
 	$(PYTHON) -m pip install -r requirements.txt
 	@touch $@
