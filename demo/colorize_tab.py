@@ -31,15 +31,6 @@ CSS = """
 """
 
 
-class PhotoUpload(gr.Image):
-    """An image upload that hands over the file as it came, with its name, undecoded."""
-
-    is_template = True  # the page shows it as Gradio's own image component
-
-    def preprocess(self, payload: ImageData | None) -> ImageData | None:
-        return payload
-
-
 @functools.cache
 def load_colorizer(weights: str) -> Colorizer:
     """Each network is loaded once a process."""
@@ -60,6 +51,8 @@ def colorize(
     """
     if photo is None:
         return None, gr.DownloadButton(interactive=False), gr.Image(visible=False), ""
+    if photo.path is None:
+        raise gr.Error("The photo did not arrive; upload it as a file.", print_exception=False)
     name = Path(photo.orig_name or "photo")
     try:
         colorizer = load_colorizer(weights)
@@ -120,13 +113,16 @@ def build(examples: list[Example]) -> None:
     names = available_weights()
     with gr.Row():
         with gr.Column():
-            photo = PhotoUpload(
+            photo = gr.Image(
                 label="Photo",
                 sources=["upload", "clipboard", "webcam"],
                 elem_id="photo",
                 height=360,
                 buttons=[],
             )
+            # The file as it came, with its name: Gradio's own decoding knows fewer formats and
+            # says less about a bad one.
+            photo.preprocess = lambda upload: upload
             weights = gr.Radio(
                 names, value=DEFAULT_WEIGHTS, label="Network", visible=len(names) > 1
             )

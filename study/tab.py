@@ -25,8 +25,8 @@ CSS = """
 #rating label:focus-within { outline: 3px solid var(--color-accent); }
 #rating label span { margin: 0; }
 #anchors { display: flex; justify-content: space-between; gap: 16px; }
-#problem { color: #b00020; font-weight: 600; }
-.dark #problem { color: #ff8a8a; }
+#problem p { color: #b00020 !important; font-weight: 600; }
+.dark #problem p { color: #ff8a8a !important; }
 @media (max-width: 600px) {
   #rate .pair { gap: 8px; padding: 8px; }
   #rate .pair img { width: calc(50% - 4px); height: auto; aspect-ratio: 1; }

@@ -135,7 +135,7 @@ def test_examples_once_fetched_need_no_network(list_file, tmp_path, web):
     assert fruits360_examples(3, list_file=list_file, to=tmp_path / "cache") == first != []
 
 
-@pytest.mark.parametrize(("count", "expected"), [(1, 1), (2, 2), (3, 3), (7, 3), (0, 0)])
+@pytest.mark.parametrize(("count", "expected"), [(1, 1), (2, 2), (3, 3), (7, 3)])
 def test_as_many_examples_as_asked_for_or_listed(list_file, tmp_path, count, expected):
     examples = fruits360_examples(count, list_file=list_file, to=tmp_path / "cache")
     assert len(examples) == expected == len({example.file for example in examples})

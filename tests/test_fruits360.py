@@ -14,7 +14,6 @@ import pytest
 
 from model import fruits360
 from model.fruits360 import (
-    GUARD_FRAMES,
     HELD_OUT_VARIETIES,
     LICENCE,
     PAPER_COUNTS,
@@ -215,6 +214,8 @@ def test_files_come_in_turntable_order(tmp_path):
 
 # Splits
 
+GUARD = 3  # frames on either side of an arc that neither train nor val may have
+
 
 @pytest.fixture(scope="module")
 def turntables(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -240,7 +241,7 @@ def test_train_and_val_are_training_without_the_guard_frames(root):
     assert not set(train) & set(val)
     assert set(train) | set(val) <= everything
     sequences = by_sequence(sorted(everything))
-    assert len(everything - set(train) - set(val)) <= 2 * GUARD_FRAMES * len(sequences)
+    assert len(everything - set(train) - set(val)) <= 2 * GUARD * len(sequences)
     assert 0.05 < len(val) / len(everything) < 0.15
 
 
@@ -251,9 +252,9 @@ def test_each_turn_of_the_table_gives_one_arc_with_its_guards_to_validation(root
         in_val = [place for place, file in enumerate(sequence) if file in val]
         in_train = [place for place, file in enumerate(sequence) if file in train]
         assert in_val == list(range(in_val[0], in_val[-1] + 1))
-        assert min(abs(v - t) for v in in_val for t in in_train) > GUARD_FRAMES
+        assert min(abs(v - t) for v in in_val for t in in_train) > GUARD
         left_out = len(sequence) - len(in_val) - len(in_train)
-        assert left_out <= 2 * GUARD_FRAMES
+        assert left_out <= 2 * GUARD
     starts = {
         sequence.index(next(f for f in sequence if f in val)) for sequence in sequences.values()
     }

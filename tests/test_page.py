@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import requests
 import sqlalchemy as sa
 from gradio_client import Client, handle_file
 from PIL import Image
@@ -150,6 +151,19 @@ def test_the_same_function_by_api(server, gray_file):
     assert "240 x 220 pixels colorized" in note
     with pytest.raises(Exception, match="There are no weights 'nobody'|not in the list"):
         client.predict(handle_file(gray_file), "nobody", api_name="/colorize")
+
+
+@pytest.mark.parametrize("file", ["/etc/hostname", "README.md", "study.sqlite"])
+def test_files_of_the_server_are_out_of_reach(server, file):
+    assert requests.get(f"{server.url}/gradio_api/file={file}").status_code == 403
+    photo = {"path": file, "orig_name": "x.png", "meta": {"_type": "gradio.FileData"}}
+    functions = requests.get(f"{server.url}/config").json()["dependencies"]
+    (colorize,) = [f["id"] for f in functions if f["api_name"] == "colorize"]
+    asked = {"data": [photo, "paper"], "fn_index": colorize, "session_hash": "forged"}
+    assert requests.post(f"{server.url}/gradio_api/queue/join", json=asked).ok
+    answer = requests.get(f"{server.url}/gradio_api/queue/data?session_hash=forged").text
+    assert '"success":false' in answer
+    assert "x.png" not in answer, "the file was not even opened"
 
 
 @pytest.mark.parametrize("width", WIDTHS)

@@ -1,11 +1,12 @@
 """Training as a user runs it: what a run leaves behind, stopping it, going on, and its errors."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +22,17 @@ from model.networks import PaperNet, load_network
 from model.training import dead_channels, evaluation_loss, predict, to_lab
 
 ROOT = Path(__file__).resolve().parent.parent
-FLAGS = ("--epochs", "2", "--batch-size", "4", "--seed", "3")
-LONG = ("--epochs", "6")
+FLAGS = ("--epochs", "2", "--batch-size", "4", "--seed", "0")
+LONG = ("--epochs", "8")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Batches this small are quickest on one core, above all where others use it too."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture
@@ -65,6 +75,15 @@ def whole(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def long(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with more epochs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("long"))
+        assert script.main(["paper", "--data", str(data), *FLAGS, *LONG]) == 0
+        return Path("results/paper-seed0").resolve()
+
+
+@pytest.fixture(scope="module")
 def lab(rendered_dir: Path) -> np.ndarray:
     return to_lab(load_split(rendered_dir, "val").rgb)
 
@@ -96,7 +115,7 @@ def test_a_run_writes_its_configuration_figures_curve_and_weights(whole):
         "epochs": 2,
         "batch_size": 4,
         "learning_rate": 1e-3,
-        "seed": 3,
+        "seed": 0,
         "split": "train",
     }
     metrics = json.loads((whole / "metrics.json").read_text())
@@ -115,15 +134,16 @@ def test_a_run_writes_its_configuration_figures_curve_and_weights(whole):
     }
 
 
-def test_the_written_weights_have_the_written_loss(whole, lab):
+def test_the_written_weights_have_the_written_loss(whole, data):
     metrics = json.loads((whole / "metrics.json").read_text())
     network = load_network(whole / "weights.safetensors")
-    assert evaluation_loss(network, lab) == pytest.approx(metrics["validation_loss"], rel=1e-5)
+    loss = evaluation_loss(network, to_lab(load_split(data, "val").rgb))
+    assert loss == pytest.approx(metrics["validation_loss"], rel=1e-5)
 
 
 def test_the_same_seed_gives_the_same_weights_bit_for_bit(train, whole, cwd):
     assert train() == 0
-    assert_same_run(cwd / "results" / "paper-seed3", whole)
+    assert_same_run(cwd / "results" / "paper-seed0", whole)
 
 
 def test_another_seed_gives_other_weights(train, whole, cwd):
@@ -135,13 +155,16 @@ def test_another_seed_gives_other_weights(train, whole, cwd):
     assert not torch.equal(ours, theirs)
 
 
-def test_the_loss_goes_down(train, cwd, capsys):
-    assert train("--epochs", "8", "--learning-rate", "0.003") == 0
-    metrics = json.loads(Path("results/paper-seed3/metrics.json").read_text())
-    by_epoch = metrics["validation_by_epoch"]
+def test_the_loss_goes_down(long):
+    by_epoch = json.loads((long / "metrics.json").read_text())["validation_by_epoch"]
     assert len(by_epoch) == 8
     assert by_epoch[-1] < 0.7 * by_epoch[0]
-    assert f"validation loss {by_epoch[-1]:.5f}" in capsys.readouterr().out
+
+
+def test_the_loss_is_printed(train, whole, capsys):
+    assert train() == 0
+    loss = json.loads((whole / "metrics.json").read_text())["validation_loss"]
+    assert f"validation loss {loss:.5f}" in capsys.readouterr().out
 
 
 # Stopping and going on
@@ -189,9 +212,9 @@ def test_a_run_stopped_by_a_signal_goes_on_to_the_same_end(
         assert train() == 130
     said = capsys.readouterr().err
     assert f"Saved after batch {batch[where]} of {total}." in said and "--resume" in said
-    assert not (cwd / "results" / "paper-seed3" / "weights.safetensors").exists()
+    assert not (cwd / "results" / "paper-seed0" / "weights.safetensors").exists()
     assert train("--resume") == 0
-    assert_same_run(cwd / "results" / "paper-seed3", whole)
+    assert_same_run(cwd / "results" / "paper-seed0", whole)
 
 
 def test_a_run_may_be_stopped_again_and_again(train, whole, cwd, monkeypatch):
@@ -203,7 +226,7 @@ def test_a_run_may_be_stopped_again_and_again(train, whole, cwd, monkeypatch):
             after_batch(patch, 3, lambda: signal.raise_signal(signal.SIGINT))
             assert train("--resume") == 130
     assert train("--resume") == 0
-    assert_same_run(cwd / "results" / "paper-seed3", whole)
+    assert_same_run(cwd / "results" / "paper-seed0", whole)
 
 
 class PowerCut(BaseException):
@@ -224,7 +247,7 @@ def test_a_run_cut_off_goes_on_from_its_last_checkpoint(
             after_batch(patch, batch, cut)
             train(*(["--resume"] if (cwd / "results").exists() else []))
     assert train("--resume") == 0
-    assert_same_run(cwd / "results" / "paper-seed3", whole)
+    assert_same_run(cwd / "results" / "paper-seed0", whole)
 
 
 @pytest.mark.parametrize("epoch", [1, 2])
@@ -243,15 +266,7 @@ def test_a_run_cut_off_during_validation_goes_on_to_the_same_end(
         patch.setattr(training, "evaluation_loss", lights_out)
         train()
     assert train("--resume") == 0
-    assert_same_run(cwd / "results" / "paper-seed3", whole)
-
-
-@pytest.fixture(scope="module")
-def long(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(tmp_path_factory.mktemp("long"))
-        assert script.main(["paper", "--data", str(data), *FLAGS, *LONG]) == 0
-        return Path("results/paper-seed3").resolve()
+    assert_same_run(cwd / "results" / "paper-seed0", whole)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
@@ -259,8 +274,9 @@ def test_a_process_that_is_stopped_or_killed_goes_on(train, data, long, cwd, num
     process = subprocess.Popen(
         [sys.executable, str(ROOT / "train.py"), "paper", "--data", str(data), *FLAGS, *LONG],
         stderr=subprocess.PIPE,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
     )
-    checkpoint = cwd / "results" / "paper-seed3" / "run.ckpt"
+    checkpoint = cwd / "results" / "paper-seed0" / "run.ckpt"
     while not checkpoint.exists() and process.poll() is None:
         time.sleep(0.01)
     process.send_signal(number)
@@ -274,7 +290,7 @@ def test_a_process_that_is_stopped_or_killed_goes_on(train, data, long, cwd, num
 def test_a_finished_run_resumed_is_the_same_run(train, whole, cwd):
     assert train() == 0
     assert train("--resume") == 0
-    assert_same_run(cwd / "results" / "paper-seed3", whole)
+    assert_same_run(cwd / "results" / "paper-seed0", whole)
 
 
 @pytest.fixture
@@ -284,7 +300,7 @@ def stopped(train, monkeypatch, capsys) -> Path:
         after_batch(patch, 2, lambda: signal.raise_signal(signal.SIGINT))
         assert train() == 130
     capsys.readouterr()
-    return Path("results/paper-seed3").resolve()
+    return Path("results/paper-seed0").resolve()
 
 
 @pytest.mark.parametrize(
@@ -294,12 +310,10 @@ def stopped(train, monkeypatch, capsys) -> Path:
         ("--epochs", "3", "epochs was 2"),
         ("--learning-rate", "0.01", "learning_rate was 0.001"),
         ("--split", "seen", "split was 'train'"),
-        ("--seed", "4", "seed was 3"),
+        ("--seed", "4", "seed was 0"),
     ],
 )
-def test_going_on_with_another_configuration_is_refused(
-    train, stopped, capsys, flag, value, told
-):
+def test_going_on_with_another_configuration_is_refused(train, stopped, capsys, flag, value, told):
     assert train("--run", stopped.name, "--resume", flag, value) == 2
     sentence = only_sentence(capsys.readouterr().err)
     assert told in sentence and "--resume" in sentence
@@ -395,15 +409,14 @@ def test_a_file_in_the_way_of_the_results_is_one_sentence(train, cwd, capsys):
 def test_a_run_whose_loss_is_no_number_any_more_says_so(train, cwd, capsys):
     assert train("--learning-rate", "1e30") == 2
     assert "--learning-rate" in only_sentence(capsys.readouterr().err)
-    assert not (cwd / "results" / "paper-seed3" / "weights.safetensors").exists()
+    assert not (cwd / "results" / "paper-seed0" / "weights.safetensors").exists()
 
 
-@pytest.mark.parametrize("rate", ["1"])
-def test_a_collapsed_run_is_told_in_plain_words(train, capsys, rate):
-    assert train("--learning-rate", rate) == 0
+def test_a_collapsed_run_is_told_in_plain_words(train, capsys):
+    assert train("--learning-rate", "0.01") == 0  # too high for this network
     printed = capsys.readouterr().out
     assert "collapsed" in printed and "grey" in printed and "--seed" in printed
-    metrics = json.loads(Path("results/paper-seed3/metrics.json").read_text())
+    metrics = json.loads(Path("results/paper-seed0/metrics.json").read_text())
     assert metrics["collapsed"] is True and metrics["dead_channels"] == ["a", "b"]
 
 

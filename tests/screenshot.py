@@ -1,0 +1,30 @@
+"""Draw results/page.png, the picture in the README:  python -m tests.screenshot"""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+from tests.conftest import CHROMIUM_FLAGS, ROOT, Server
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        server = Server(f"sqlite:///{Path(folder) / 'study.sqlite'}")
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=CHROMIUM_FLAGS
+        )
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.goto(server.url)
+        page.locator("#examples button").last.click()
+        page.get_by_text("pixels colorized").wait_for()
+        page.wait_for_load_state("networkidle")
+        page.wait_for_timeout(1000)  # the slider opens with an animation
+        page.screenshot(path=ROOT / "results" / "page.png")
+        browser.close()
+        server.stop()
+
+
+if __name__ == "__main__":
+    main()
