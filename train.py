@@ -56,7 +56,7 @@ def main(argv: list[str] | None = None) -> int:
     except Interrupted as error:
         print(f"\n{error} Go on with the same command and --resume.", file=sys.stderr)
         return 130
-    except (DataError, ValueError) as error:
+    except (DataError, ValueError, OSError) as error:
         print(f"train.py: {error}", file=sys.stderr)
         return 2
 

@@ -103,7 +103,7 @@ def _download(colored: np.ndarray, name: Path) -> str:
     """The full-size PNG, in Gradio's own cache, which deletes it after a while."""
     folder = Path(gr.utils.get_upload_folder()) / secrets.token_hex(16)
     folder.mkdir(parents=True)
-    file = folder / colorized_name(name)
+    file = folder / colorized_name(name.stem)
     save_png(colored, file)
     return str(file)
 

@@ -8,6 +8,7 @@ The page, the command line, the study and the tests all come through `Colorizer.
 import argparse
 import sys
 from collections.abc import Iterator
+from itertools import chain, count
 from pathlib import Path
 
 import cv2
@@ -28,6 +29,7 @@ from model.networks import WeightsError, available_weights, load_network, weight
 from model.photos import MAX_MEGAPIXELS, SUFFIXES, PhotoError, array_to_rgb, read_photo
 
 DEFAULT_WEIGHTS = "paper"
+REMAP_COLUMNS = 32_000  # OpenCV's remap takes no more than 32,766
 STRIP_ROWS = 256  # full-size work goes strip by strip: memory stays bounded on large photos
 
 
@@ -112,7 +114,18 @@ def _enlarged_strip(ab: np.ndarray, rows: slice, height: int, width: int) -> np.
     y = (np.arange(rows.start, rows.stop, dtype=np.float32) + 0.5) * (ab.shape[0] / height) - 0.5
     x = (np.arange(width, dtype=np.float32) + 0.5) * (ab.shape[1] / width) - 0.5
     x_map, y_map = np.meshgrid(x, y)
-    return cv2.remap(ab, x_map, y_map, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.hstack(
+        [
+            cv2.remap(
+                ab,
+                x_map[:, left : left + REMAP_COLUMNS],
+                y_map[:, left : left + REMAP_COLUMNS],
+                cv2.INTER_LINEAR,
+                borderMode=cv2.BORDER_REPLICATE,
+            )
+            for left in range(0, width, REMAP_COLUMNS)
+        ]
+    )
 
 
 def _resize(rgb: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -123,30 +136,44 @@ def _resize(rgb: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return cv2.resize(rgb, size, interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_CUBIC)
 
 
-def colorized_name(photo: Path) -> str:
-    """Name of the result: apple.jpg gives apple-colorized.png."""
-    return f"{photo.stem}-colorized.png"
+def colorized_name(stem: str) -> str:
+    """Name of the result: that of apple.jpg, whose stem is apple, is apple-colorized.png."""
+    return f"{stem}-colorized.png"
 
 
 def save_png(rgb: np.ndarray, file: Path) -> None:
     """Write (H, W, 3) uint8 RGB as a PNG without metadata; never a half-written file."""
     partial = file.with_name(file.name + ".partial")
-    Image.fromarray(rgb).save(partial, format="PNG", compress_level=3)
-    partial.replace(file)
+    try:
+        Image.fromarray(rgb).save(partial, format="PNG", compress_level=3)
+        partial.replace(file)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _photos(given: list[Path], out: Path) -> Iterator[tuple[Path, Path]]:
     """Each photo to do and where its result goes; folders keep their inner structure."""
     taken: set[Path] = set()
     for path in given:
-        inner = sorted(f for f in path.rglob("*") if f.suffix.lower() in SUFFIXES)
+        inner = sorted(
+            file
+            for file in path.rglob("*")
+            if file.suffix.lower() in SUFFIXES and file.is_file() and not _is_result(file, out)
+        )
         for photo in inner if path.is_dir() else [path]:
             folder = out / photo.parent.relative_to(path) if path.is_dir() else out
-            target = folder / colorized_name(photo)
-            if target in taken:  # apple.jpg beside apple.png
-                target = folder / colorized_name(photo.with_name(photo.name.replace(".", "-")))
+            # apple.jpg may stand beside apple.png, or in two folders
+            full = photo.name.replace(".", "-")
+            stems = chain([photo.stem, full], (f"{full}-{number}" for number in count(2)))
+            targets = (folder / colorized_name(stem) for stem in stems)
+            target = next(target for target in targets if target not in taken)
             taken.add(target)
             yield photo, target
+
+
+def _is_result(file: Path, out: Path) -> bool:
+    """Whether an earlier call wrote this file: `out` may lie within the folder of photos."""
+    return file.name.endswith("-colorized.png") and file.resolve().is_relative_to(out.resolve())
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -47,15 +47,16 @@ def evaluate(colorizer: Colorizer, pictures: fruits360.Pictures) -> dict:
     }
 
 
-def _figures(parts: list[tuple]) -> dict[str, float]:
+def _figures(parts: list[tuple]) -> dict[str, float | None]:
     _, difference, generated, true = (
         column if isinstance(column[0], str) else np.concatenate(column)
         for column in zip(*parts, strict=True)
     )
+    of_true = colorfulness(true)  # 0 for grey pictures: there is no ratio
     return {
         "ciede2000_mean": float(difference.mean()),
         "ciede2000_median": float(np.median(difference)),
-        "colorfulness_ratio": colorfulness(generated) / colorfulness(true),
+        "colorfulness_ratio": colorfulness(generated) / of_true if of_true else None,
     }
 
 

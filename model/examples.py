@@ -71,7 +71,7 @@ def rendered_examples(count: int, *, to: Path = CACHE) -> list[Example]:
         variety = varieties[(index * 4) % len(varieties)]
         rgb = render(variety, seed=index, size=RENDERED_SIZE)
         in_color = index == count - 1
-        file = to / f"{variety.lower().replace(' ', '-')}{'' if in_color else '-gray'}.png"
+        file = to / f"{variety.lower().replace(' ', '-')}-{index}{'' if in_color else '-gray'}.png"
         Image.fromarray(rgb if in_color else recolor(rgb, None)).save(file)
         examples.append(Example(file, "rendered", variety.split()[0]))
     return examples

@@ -253,11 +253,14 @@ def download(to: Path, *, url: str = ARCHIVE_URL, timeout: float = 30) -> Path:
     Raises:
         DataError: the archive cannot be fetched, is damaged, or holds no picture.
     """
-    downloader = pooch.HTTPDownloader(progressbar=True, timeout=timeout)
+    pooch.get_logger().setLevel("WARNING")
     try:
-        archive = pooch.retrieve(
-            url, known_hash=None, fname="fruits-360.zip", path=to, downloader=downloader
-        )
+        # pooch puts the true total in; with none at all it would take the bar for absent
+        with tqdm(total=1, desc="downloading", unit="B", unit_scale=True, disable=None) as bar:
+            downloader = pooch.HTTPDownloader(progressbar=bar, timeout=timeout)
+            archive = pooch.retrieve(
+                url, known_hash=None, fname="fruits-360.zip", path=to, downloader=downloader
+            )
     except (requests.RequestException, OSError, ValueError) as error:
         raise DataError(f"{url} cannot be fetched: {error}.") from None
     try:
@@ -269,10 +272,16 @@ def download(to: Path, *, url: str = ARCHIVE_URL, timeout: float = 30) -> Path:
                     target = to / folder / variety / name
                     target.parent.mkdir(parents=True, exist_ok=True)
                     target.write_bytes(packed.read(member))
-    except zipfile.BadZipFile:
+    except (zipfile.BadZipFile, zlib.error, EOFError):
         Path(archive).unlink()
         raise DataError(f"What {url} sent is no complete zip archive; start again.") from None
-    return find_root(to)
+    except OSError as error:
+        raise DataError(f"{url} cannot be unpacked into {to}: {error}.") from None
+    try:
+        return find_root(to)
+    except DataError:
+        Path(archive).unlink()
+        raise
 
 
 def _frame(file: Path) -> tuple[str, int]:
@@ -290,13 +299,15 @@ def _is_held_out(file: Path) -> bool:
 
 
 def _cut_arc(sequence: list[Path]) -> tuple[list[Path], list[Path]]:
-    """One contiguous arc of a turntable sequence, and the rest without the guard frames."""
+    """One contiguous arc of a turntable sequence, and the rest without the guard frames. The
+    last frame neighbours the first: the table has turned once."""
     length = max(1, round(len(sequence) * VALIDATION_SHARE))
     seed = zlib.crc32(" ".join(_sequence(sequence[0])).encode())
     start = seed % (len(sequence) - length + 1)
-    end = start + length
-    rest = sequence[: max(0, start - GUARD_FRAMES)] + sequence[end + GUARD_FRAMES :]
-    return sequence[start:end], rest
+    guarded = range(start - GUARD_FRAMES, start + length + GUARD_FRAMES)
+    left_out = {index % len(sequence) for index in guarded}
+    rest = [file for index, file in enumerate(sequence) if index not in left_out]
+    return sequence[start : start + length], rest
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -5,6 +5,7 @@ paper's units (`model.color`). Any height and width from 1 pixel up works.
 """
 
 import json
+from contextlib import suppress
 from pathlib import Path
 
 import torch.nn.functional as F
@@ -79,8 +80,9 @@ def weights_path(weights: str | Path) -> Path:
     shipped = WEIGHTS_FOLDER / f"{weights}.safetensors"
     if str(weights) in available_weights():
         return shipped
-    if Path(weights).suffix == ".safetensors" and Path(weights).is_file():
-        return Path(weights)
+    with suppress(OSError):  # too long a name
+        if Path(weights).suffix == ".safetensors" and Path(weights).is_file():
+            return Path(weights)
     raise WeightsError(
         f"There are no weights {str(weights)!r}; there are {', '.join(available_weights())},"
         " or give the path of a .safetensors file."
@@ -108,7 +110,7 @@ def load_network(weights: str | Path) -> nn.Module:
         network.load_state_dict(load_file(path), strict=True)
     except (SafetensorError, OSError) as error:
         raise WeightsError(f"{path.name} is no readable safetensors file ({error}).") from None
-    except (KeyError, ValueError, RuntimeError):
+    except (KeyError, TypeError, ValueError, RuntimeError):
         raise WeightsError(
             f"{path.name} holds no weights of {', '.join(NETWORKS)}: made by something else?"
         ) from None

@@ -10,7 +10,7 @@ MAX_MEGAPIXELS = 50
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")
 SUFFIXES = {".jpg", ".jpeg", ".mpo", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif"}
 
-Image.MAX_IMAGE_PIXELS = MAX_MEGAPIXELS * 1_000_000  # Pillow itself refuses twice this
+Image.MAX_IMAGE_PIXELS = None  # `read_photo` has a limit of its own, and no warning before it
 
 
 class PhotoError(ValueError):
@@ -46,20 +46,17 @@ def read_photo(path: Path) -> np.ndarray:
             return _to_rgb(image)
     except PhotoError:
         raise
-    except Image.DecompressionBombError:
-        raise PhotoError(
-            f"{name} has over {2 * MAX_MEGAPIXELS} megapixels; the limit is {MAX_MEGAPIXELS}."
-        ) from None
     except Image.UnidentifiedImageError:
         raise PhotoError(f"{name} is not an image in JPEG, PNG, WebP, TIFF, BMP or GIF.") from None
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise PhotoError(f"{name} does not exist.") from None
     except PermissionError:
         raise PhotoError(f"{name} may not be read (permission denied).") from None
     except IsADirectoryError:
         raise PhotoError(f"{name} is a folder, not an image.") from None
     except Exception as error:  # Pillow's decoders raise many kinds on damaged data
-        raise PhotoError(f"{name} is damaged and cannot be read ({error}).") from None
+        reason = getattr(error, "strerror", None) or error  # without the path
+        raise PhotoError(f"{name} is damaged and cannot be read ({reason}).") from None
 
 
 def array_to_rgb(photo: np.ndarray) -> np.ndarray:
@@ -80,7 +77,7 @@ def array_to_rgb(photo: np.ndarray) -> np.ndarray:
         raise PhotoError(f"The photo has over {MAX_MEGAPIXELS} megapixels, the limit.")
     if photo.dtype == bool:
         photo = photo * np.uint8(255)
-    elif photo.dtype == np.uint16:
+    elif photo.dtype.newbyteorder("=") == np.uint16:
         photo = (photo / 257).round().astype(np.uint8)
     elif np.issubdtype(photo.dtype, np.floating):
         if not np.isfinite(photo).all():
@@ -94,7 +91,10 @@ def array_to_rgb(photo: np.ndarray) -> np.ndarray:
 
 
 def _to_rgb(image: Image.Image) -> np.ndarray:
-    image = ImageOps.exif_transpose(image)
+    try:
+        image = ImageOps.exif_transpose(image)
+    except Exception:  # broken EXIF, of which Pillow raises many kinds, is no reason to refuse
+        pass
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
         return array_to_rgb(_to_unit_range(np.asarray(image)))
     image = _to_srgb(image)
@@ -115,12 +115,17 @@ def _to_unit_range(pixels: np.ndarray) -> np.ndarray:
 def _to_srgb(image: Image.Image) -> Image.Image:
     """The picture in sRGB where it carries another RGB or CMYK profile, such as Display P3."""
     profile = image.info.get("icc_profile")
-    if not profile or image.mode not in ("RGB", "CMYK"):
+    if profile and image.mode in ("P", "PA"):
+        image = image.convert("RGBA")
+    if not profile or image.mode not in ("RGB", "RGBA", "CMYK"):
         return image
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         return ImageCms.profileToProfile(
-            image, source, ImageCms.createProfile("sRGB"), outputMode="RGB"
+            image,
+            source,
+            ImageCms.createProfile("sRGB"),
+            outputMode="RGBA" if image.mode == "RGBA" else "RGB",
         )
     except (ImageCms.PyCMSError, OSError):
         return image  # a broken profile is no reason to refuse the picture

@@ -58,6 +58,8 @@ class Run:
     split: str = "train"
 
     def __post_init__(self) -> None:
+        if not 0 <= self.seed < 2**63:
+            raise ValueError(f"--seed is a number from 0 to 2^63 - 1, not {self.seed}.")
         if self.split not in ("train", "seen"):
             raise ValueError(f"--split is train or seen, not {self.split!r}.")
         if self.device not in ("auto", "cpu", "cuda"):
@@ -127,28 +129,35 @@ def train(
     torch.manual_seed(run.seed)
     network = NETWORKS[run.recipe.network]().to(device, memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(network.parameters(), lr=run.recipe.learning_rate)
+    config = run.config() | {"training_pictures": len(training)}
     checkpoint = run.folder / "run.ckpt"
     progress = Progress()
     if resume:
-        progress = _restore(checkpoint, run, network, optimizer)
+        progress = _restore(checkpoint, config, network, optimizer)
     run.folder.mkdir(parents=True, exist_ok=True)
-    _write_json(run.folder / "config.json", run.config())
+    _write_json(run.folder / "config.json", config)
 
     def save() -> None:
-        _save(checkpoint, run, network, optimizer, progress)
+        _save(checkpoint, config, network, optimizer, progress)
 
     steps_an_epoch = math.ceil(len(training) / run.recipe.batch_size)
     total = steps_an_epoch * run.recipe.epochs
     bar = tqdm(total=total, initial=progress.step, desc=run.folder.name, unit="batch", disable=None)
     with bar, _interruptible() as interrupted:
-        while progress.step < total:
-            for batch in _rest_of_epoch(training, run, progress.step):
+        # an epoch is over when it is validated: a run may stop between its last batch and that
+        while (epoch := len(progress.validation)) < run.recipe.epochs:
+            for batch in _rest_of_epoch(training, run, epoch, progress.step):
                 luminance, ab = _inputs(batch, device)
                 loss = nn.functional.mse_loss(network(luminance), ab)
                 optimizer.zero_grad()
                 loss.backward()
                 optimizer.step()
                 progress.losses.append(loss.item())
+                if not math.isfinite(progress.losses[-1]):
+                    raise ValueError(
+                        f"The loss of batch {progress.step + 1} is no number any more: give a"
+                        f" lower --learning-rate than {run.recipe.learning_rate:g}."
+                    )
                 progress.step += 1
                 bar.update()
                 bar.set_postfix(loss=f"{np.mean(progress.losses[-50:]):.4f}")
@@ -161,7 +170,7 @@ def train(
             save()
 
     result = Result(progress.validation[-1], dead_channels(network, validation))
-    facts = run.config() | {"validation_loss": result.validation_loss}
+    facts = config | {"validation_loss": result.validation_loss}
     save_weights(network, run.folder / "weights.safetensors", facts)
     _write_json(
         run.folder / "metrics.json",
@@ -169,7 +178,6 @@ def train(
             **asdict(result),
             "collapsed": result.collapsed,
             "validation_by_epoch": progress.validation,
-            "training_pictures": len(training),
             "validation_pictures": len(validation),
         },
     )
@@ -183,10 +191,12 @@ def predict(network: nn.Module, lab: np.ndarray) -> Iterator[tuple[np.ndarray, n
     device = next(network.parameters()).device
     training = network.training
     network.eval()
-    for start in range(0, len(lab), EVALUATION_BATCH):
-        luminance, ab = _inputs(lab[start : start + EVALUATION_BATCH], device)
-        yield network(luminance).float().cpu().numpy(), ab.cpu().numpy()
-    network.train(training)
+    try:
+        for start in range(0, len(lab), EVALUATION_BATCH):
+            luminance, ab = _inputs(lab[start : start + EVALUATION_BATCH], device)
+            yield network(luminance).float().cpu().numpy(), ab.cpu().numpy()
+    finally:
+        network.train(training)
 
 
 def evaluation_loss(network: nn.Module, lab: np.ndarray) -> float:
@@ -235,19 +245,25 @@ def _inputs(lab: np.ndarray, device: torch.device) -> tuple[Tensor, Tensor]:
     return batch[:, :1], batch[:, 1:]
 
 
-def _rest_of_epoch(training: np.ndarray, run: Run, step: int) -> Iterator[np.ndarray]:
-    """The batches still to come in the epoch that `step` lies in: their order depends on the
-    seed and the epoch alone, so that a resumed run meets the same ones."""
+def _rest_of_epoch(training: np.ndarray, run: Run, epoch: int, step: int) -> Iterator[np.ndarray]:
+    """The batches of `epoch` that come after `step`: their order depends on the seed and the
+    epoch alone, so that a resumed run meets the same ones."""
     size = run.recipe.batch_size
-    epoch, done = divmod(step, math.ceil(len(training) / size))
+    done = step - epoch * math.ceil(len(training) / size)
     order = np.random.default_rng([run.seed, epoch]).permutation(len(training))
     for start in range(done * size, len(order), size):
         yield training[order[start : start + size]]
 
 
-def _save(checkpoint: Path, run: Run, network: nn.Module, optimizer, progress: Progress) -> None:
+def _save(
+    checkpoint: Path,
+    config: dict,
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    progress: Progress,
+) -> None:
     state = {
-        "config": run.config(),
+        "config": config,
         "network": network.state_dict(),
         "optimizer": optimizer.state_dict(),
         "progress": asdict(progress),
@@ -257,21 +273,25 @@ def _save(checkpoint: Path, run: Run, network: nn.Module, optimizer, progress: P
     partial.replace(checkpoint)  # never a half-written checkpoint
 
 
-def _restore(checkpoint: Path, run: Run, network: nn.Module, optimizer) -> Progress:
+def _restore(
+    checkpoint: Path, config: dict, network: nn.Module, optimizer: torch.optim.Optimizer
+) -> Progress:
     if not checkpoint.is_file():
-        raise ValueError(f"--resume: there is no checkpoint in {run.folder}.")
+        raise ValueError(f"--resume: there is no checkpoint in {checkpoint.parent}.")
     try:
         state = torch.load(checkpoint, map_location="cpu", weights_only=True)
         saved = state["config"]
+        network_state, optimizer_state = state["network"], state["optimizer"]
+        progress = Progress(**state["progress"])
     except Exception as error:  # torch.load raises many kinds on a damaged file
         raise ValueError(f"--resume: {checkpoint} is damaged ({type(error).__name__}).") from None
-    changed = [name for name, value in run.config().items() if saved.get(name) != value]
+    changed = [name for name, value in config.items() if saved.get(name) != value]
     if changed:
         told = ", ".join(f"{name} was {saved.get(name)!r}" for name in changed)
-        raise ValueError(f"--resume: {run.folder} was started with another configuration: {told}.")
-    network.load_state_dict(state["network"])
-    optimizer.load_state_dict(state["optimizer"])
-    return Progress(**state["progress"])
+        raise ValueError(f"--resume: {checkpoint.parent} began with another configuration: {told}.")
+    network.load_state_dict(network_state)
+    optimizer.load_state_dict(optimizer_state)
+    return progress
 
 
 def _write_json(file: Path, content: dict) -> None:
