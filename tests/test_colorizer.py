@@ -244,7 +244,7 @@ def test_every_photo_of_a_folder_is_colorized(album, tmp_path, capsys):
     names = [file for file in album.iterdir() if file.suffix != ".txt"]
     assert results(tmp_path / "out") == sorted(f"{file.stem}-colorized.png" for file in names)
     for file in names:
-        result = read_photo(tmp_path / "out" / colorized_name(file))
+        result = read_photo(tmp_path / "out" / colorized_name(file.stem))
         assert np.abs(luminance(result) - luminance(read_photo(file))).max() < 1
     assert f"{len(names)} of {len(names)} photos colorized" in capsys.readouterr().out
 
