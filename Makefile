@@ -1,4 +1,4 @@
-# Everything runs in .venv, made from the pinned requirements; nothing else on the machine changes.
+# Everything runs in .venv, made from the pinned requirements. `make test` also installs Chromium.
 
 PYTHON3 ?= python3
 VENV := .venv

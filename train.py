@@ -3,7 +3,7 @@
     python train.py paper --data DIR
 
 writes config.json, metrics.json, curve.png and weights.safetensors into results/<run>/. Ctrl-C
-saves; the same command with --resume goes on exactly where it stopped.
+saves; the same command with --resume goes on exactly where it stopped (on the CPU bit for bit).
 """
 
 import argparse

@@ -2,6 +2,8 @@
 
 import argparse
 import sys
+import tempfile
+from pathlib import Path
 
 from demo import app
 from model.examples import fruits360_examples, rendered_examples
@@ -34,13 +36,19 @@ def main(argv: list[str] | None = None) -> int:
     except (StudyError, WeightsError) as error:
         print(f"demo: {error}", file=sys.stderr)
         return 2
-    examples = fruits360_examples(EXAMPLES) if arguments.examples == "auto" else []
-    page = app.build(engine, study_name, examples or rendered_examples(EXAMPLES))
-    try:
-        app.launch(page, host=arguments.host, port=arguments.port)
-    except OSError as error:
-        print(f"demo: {error} Choose another with --port.", file=sys.stderr)
-        return 2
+    with tempfile.TemporaryDirectory() as folder:
+        examples = fruits360_examples() if arguments.examples == "auto" else []
+        examples = examples or rendered_examples(EXAMPLES, to=Path(folder))
+        try:
+            page = app.build(engine, study_name, examples)
+            app.launch(page, host=arguments.host, port=arguments.port)
+        except OSError:
+            address = f"port {arguments.port} on {arguments.host}"
+            print(f"demo: {address} cannot be used; choose another with --port.", file=sys.stderr)
+            return 2
+        except StudyError as error:
+            print(f"demo: {error}", file=sys.stderr)
+            return 2
     return 0
 
 

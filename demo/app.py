@@ -25,10 +25,10 @@ def build(engine: Engine, study_name: str, examples: list[Example]) -> gr.Blocks
         gr.Markdown(f"# {TITLE}\nColours for grayscale photos of apples, cherries and pears.")
         token = rate_tab.browser_token(study_name)
         with gr.Tabs() as tabs:
-            with gr.Tab("Colorize", id="colorize"):
+            with gr.Tab("Colorize", id="colorize") as other_tab:
                 colorize_tab.build(examples)
             with gr.Tab("Rate", id="rate"):
-                rate_tab.build(page, tabs, token, engine, study_name)
+                rate_tab.build(page, tabs, other_tab, token, engine, study_name)
     return page
 
 

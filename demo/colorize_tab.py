@@ -10,15 +10,13 @@ import gradio as gr
 import numpy as np
 from gradio.data_classes import ImageData
 
-from model.color import rgb_to_lab
 from model.colorizer import DEFAULT_WEIGHTS, Colorizer, colorized_name, recolor, save_png
 from model.examples import Example
-from model.metrics import ciede2000, fruit_mask
+from model.metrics import fruit_ciede2000, is_in_color
 from model.networks import WeightsError, available_weights
 from model.photos import MAX_MEGAPIXELS, PhotoError, read_photo
 
 PREVIEW_PIXELS = 1024  # longer side of what the page shows; the download has full size
-COLOR_CHROMA = 8  # a photo with more than 1 percent of pixels above this was in colour
 
 HINT = (
     f"JPEG, PNG, WebP, TIFF, BMP or GIF up to {MAX_MEGAPIXELS} megapixels. Of a colour photo only"
@@ -68,12 +66,9 @@ def colorize(
     before, after = preview(rgb), preview(colored)
     true = before if is_in_color(before) else None
     if true is not None:
-        small = preview(true, 256)
-        difference = ciede2000(small, preview(after, 256))
-        mask = fruit_mask(small)
-        median = np.median(difference[mask] if mask.any() else difference)
+        difference = fruit_ciede2000(preview(after, 256), preview(true, 256))
         note += (
-            f" Median CIEDE2000 to the true colours, white background left out: {median:.1f}"
+            f" Median CIEDE2000 to the true colours, white background left out: {difference:.1f}"
             " (1 is just noticeable)."
         )
     return (
@@ -91,12 +86,6 @@ def preview(rgb: np.ndarray, pixels: int = PREVIEW_PIXELS) -> np.ndarray:
         return rgb
     size = [max(1, round(side * factor)) for side in rgb.shape[1::-1]]
     return cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
-
-
-def is_in_color(rgb: np.ndarray) -> bool:
-    """Whether (H, W, 3) uint8 RGB shows colours, beyond the tint and noise of a grey scan."""
-    chroma = np.linalg.norm(rgb_to_lab(rgb)[..., 1:], axis=-1)
-    return bool(np.mean(chroma > COLOR_CHROMA) > 0.01)
 
 
 def _download(colored: np.ndarray, name: Path) -> str:

@@ -9,6 +9,8 @@ CIEDE2000 and the colourfulness of the generated pictures over that of the true 
 import argparse
 import json
 import sys
+from collections import defaultdict
+from itertools import chain
 
 import numpy as np
 import pandas as pd
@@ -29,29 +31,22 @@ def evaluate(colorizer: Colorizer, pictures: fruits360.Pictures) -> dict:
         ciede2000_mean, ciede2000_median, colorfulness_ratio; `kinds` holds the last three for
         each kind.
     """
-    parts = []
-    for rgb, variety in zip(
-        tqdm(pictures.rgb, desc="evaluating", unit="", disable=None),
-        pictures.varieties,
-        strict=True,
-    ):
+    fruit = defaultdict(list)  # by kind: difference, generated and true pixels of each picture
+    bar = tqdm(pictures.rgb, desc="evaluating", unit="", disable=None)
+    for rgb, variety in zip(bar, pictures.varieties, strict=True):
         mask = fruit_mask(rgb)
         generated, true = recolor(rgb, colorizer.predict_ab(rgb))[mask], rgb[mask]
-        parts.append((fruits360.kind_of(variety), ciede2000(generated, true), generated, true))
-    kinds = {part[0] for part in parts}
+        fruit[fruits360.kind_of(variety)].append((ciede2000(generated, true), generated, true))
     return {
-        "pictures": len(parts),
+        "pictures": len(pictures.rgb),
         "ab_mse": evaluation_loss(colorizer.network, to_lab(pictures.rgb)),
-        **_figures(parts),
-        "kinds": {kind: _figures([p for p in parts if p[0] == kind]) for kind in sorted(kinds)},
+        **_figures(list(chain(*fruit.values()))),
+        "kinds": {kind: _figures(fruit[kind]) for kind in sorted(fruit)},
     }
 
 
-def _figures(parts: list[tuple]) -> dict[str, float | None]:
-    _, difference, generated, true = (
-        column if isinstance(column[0], str) else np.concatenate(column)
-        for column in zip(*parts, strict=True)
-    )
+def _figures(pictures: list[tuple]) -> dict[str, float | None]:
+    difference, generated, true = map(np.concatenate, zip(*pictures, strict=True))
     of_true = colorfulness(true)  # 0 for grey pictures: there is no ratio
     return {
         "ciede2000_mean": float(difference.mean()),

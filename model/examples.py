@@ -45,15 +45,12 @@ def fetch(url: str, sha256: str, *, to: Path = CACHE, timeout: float = TIMEOUT) 
     return Path(file)
 
 
-def fruits360_examples(
-    count: int, *, list_file: Path = LIST_FILE, to: Path = CACHE
-) -> list[Example]:
-    """`count` pictures from the list, spread over it; empty as soon as one cannot be fetched."""
+def fruits360_examples(*, list_file: Path = LIST_FILE, to: Path = CACHE) -> list[Example]:
+    """The pictures of the list; none as soon as one of them cannot be fetched."""
     with list_file.open(newline="") as file:
         rows = list(csv.DictReader(file))
-    chosen = rows[:: max(1, len(rows) // count)][:count]
     examples = []
-    for row in chosen:
+    for row in rows:
         try:
             file = fetch(row["url"], row["sha256"], to=to)
         except (OSError, ValueError, requests.RequestException):
@@ -62,9 +59,8 @@ def fruits360_examples(
     return examples
 
 
-def rendered_examples(count: int, *, to: Path = CACHE) -> list[Example]:
+def rendered_examples(count: int, *, to: Path) -> list[Example]:
     """`count` grayscale pictures drawn by the program, the last one in its true colours."""
-    to.mkdir(parents=True, exist_ok=True)
     examples = []
     varieties = list(VARIETIES)
     for index in range(count):

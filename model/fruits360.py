@@ -28,8 +28,8 @@ from model.photos import PhotoError, read_photo
 SIZE = 100  # pixels, height and width of every picture
 ARCHIVE_URL = "https://github.com/Horea94/Fruit-Images-Dataset/archive/refs/heads/master.zip"
 LICENCE = (
-    "Fruits-360: MIT licence, copyright 2017-2020 Mihai Oltean, Horea Muresan"
-    " (varieties added later: CC BY-SA 4.0, Mihai Oltean)"
+    "Fruits-360: MIT licence, copyright 2017-2019 Mihai Oltean, Horea Muresan; Apple Crimson Snow,"
+    " Apple Pink Lady and varieties added later: CC BY-SA 4.0, Mihai Oltean"
 )
 
 # Varieties and their numbers of pictures (Training, Test) in version 2020.05.18 under the
@@ -240,6 +240,12 @@ def describe(root: Path) -> str:
                 f"  {variety}: {have[0]} / {have[1]}, the paper's has {want[0]} / {want[1]}"
             )
     return "\n".join(lines)
+
+
+def missing_varieties(root: Path) -> list[str]:
+    """The paper's varieties of which `root` has no picture."""
+    found = {canonical_name(file.parent.name) for file in list_files(root, "Training")}
+    return [variety for variety in PAPER_COUNTS if variety not in found]
 
 
 def download(to: Path, *, url: str = ARCHIVE_URL, timeout: float = 30) -> Path:

@@ -8,6 +8,7 @@ from skimage.color import deltaE_ciede2000
 from model.color import rgb_to_lab_exact
 
 WHITE = 240  # a pixel with all three channels above this may be background
+COLOR_CHROMA = 8  # above this a pixel is more than tinted
 
 
 def ab_mse(predicted: np.ndarray, true: np.ndarray) -> float:
@@ -33,10 +34,23 @@ def ciede2000(rgb: np.ndarray, other: np.ndarray) -> np.ndarray:
     return deltaE_ciede2000(rgb_to_lab_exact(rgb), rgb_to_lab_exact(other))
 
 
+def fruit_ciede2000(rgb: np.ndarray, true: np.ndarray) -> float:
+    """Median `ciede2000` of two (H, W, 3) uint8 RGB pictures over the `fruit_mask` of `true`, over
+    the whole picture where that is empty."""
+    difference, mask = ciede2000(rgb, true), fruit_mask(true)
+    return float(np.median(difference[mask] if mask.any() else difference))
+
+
+def is_in_color(rgb: np.ndarray) -> bool:
+    """Whether (H, W, 3) uint8 RGB shows colours, beyond the tint and noise of a grey scan."""
+    chroma = np.linalg.norm(rgb_to_lab_exact(rgb)[..., 1:], axis=-1)
+    return bool(np.mean(chroma > COLOR_CHROMA) > 0.01)
+
+
 def colorfulness(rgb: np.ndarray) -> float:
     """Colourfulness M^(3) of Hasler & Suesstrunk (2003) of (..., 3) uint8 RGB pixels.
 
-    0 for grey; about 15 slightly, 45 quite, 80 highly colourful.
+    0 for grey; about 15 slightly, 45 averagely, 82 highly colourful.
     """
     red, green, blue = np.moveaxis(rgb.astype(np.float64), -1, 0)
     red_green, yellow_blue = red - green, (red + green) / 2 - blue

@@ -8,9 +8,9 @@ import json
 from contextlib import suppress
 from pathlib import Path
 
+import safetensors.torch
 import torch.nn.functional as F
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 WEIGHTS_FOLDER = Path(__file__).parent / "weights"
@@ -61,11 +61,6 @@ def _conv_relu(inputs: int, outputs: int, kernel: int, *, stride: int = 1) -> li
 NETWORKS: dict[str, type[nn.Module]] = {"PaperNet": PaperNet}
 
 
-def parameter_count(network: nn.Module) -> int:
-    """Number of trained values."""
-    return sum(parameter.numel() for parameter in network.parameters())
-
-
 def available_weights() -> list[str]:
     """Names of the weights that ship with the project."""
     return sorted(file.stem for file in WEIGHTS_FOLDER.glob("*.safetensors"))
@@ -93,7 +88,8 @@ def save_weights(network: nn.Module, path: Path, facts: dict) -> None:
     """Write `network` as safetensors, its class and `facts` about its training as metadata."""
     facts = facts | {"network": type(network).__name__}
     state = {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}
-    save_file(state, path, metadata={name: json.dumps(value) for name, value in facts.items()})
+    metadata = {name: json.dumps(value) for name, value in facts.items()}
+    path.write_bytes(safetensors.torch.save(state, metadata))  # save_file would hide it from others
 
 
 def load_network(weights: str | Path) -> nn.Module:
@@ -107,7 +103,7 @@ def load_network(weights: str | Path) -> nn.Module:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
         network = NETWORKS[json.loads(metadata["network"])]()
-        network.load_state_dict(load_file(path), strict=True)
+        network.load_state_dict(safetensors.torch.load_file(path), strict=True)
     except (SafetensorError, OSError) as error:
         raise WeightsError(f"{path.name} is no readable safetensors file ({error}).") from None
     except (KeyError, TypeError, ValueError, RuntimeError):

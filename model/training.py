@@ -122,7 +122,8 @@ def train(
         resume: go on from the folder's checkpoint.
 
     Raises:
-        ValueError: there is nothing to resume, or it was started with another configuration.
+        ValueError: there is nothing to resume, it was started with another configuration, the
+            folder holds a run that is not to be resumed, or the loss is no number any more.
         Interrupted: Ctrl-C; the checkpoint is written.
     """
     device = _device(run.device)
@@ -132,6 +133,10 @@ def train(
     config = run.config() | {"training_pictures": len(training)}
     checkpoint = run.folder / "run.ckpt"
     progress = Progress()
+    if checkpoint.exists() and not resume:
+        raise ValueError(
+            f"{run.folder} holds a run: --resume goes on with it, --run NAME begins another."
+        )
     if resume:
         progress = _restore(checkpoint, config, network, optimizer)
     run.folder.mkdir(parents=True, exist_ok=True)

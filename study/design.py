@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from study.analysis import CONDITIONS
+
 KINDS = ("apple", "cherry", "pear")
-CONDITIONS = ("control", "generated")
 
 
 def kinds_of_pairs(pairs: int, rng: np.random.Generator) -> list[str]:

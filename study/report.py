@@ -51,7 +51,12 @@ def main(argv: list[str] | None = None) -> int:
     except ReportError as error:
         print(f"study.report: {error}", file=sys.stderr)
         return 2
-    print(json.dumps(report, indent=2, allow_nan=False) if args.json else as_text(report))
+    if args.json:
+        print(json.dumps(report, indent=2, allow_nan=False))
+    elif args.csv == "-" and report["ratings"]:
+        print(_as_csv(ratings.table), end="")
+    else:
+        print(as_text(report))
     return 0
 
 
@@ -63,7 +68,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--ratings", metavar="FILE.csv", type=Path, help="analyse this file, not the database")
     add("--unfinished", action="store_true", help="count the ratings of unfinished sessions too")
     add("--json", action="store_true", help="print the figures as JSON")
-    add("--csv", metavar="FILE", type=Path, help="write the summary by condition to this file")
+    add(
+        "--csv",
+        metavar="FILE",
+        nargs="?",
+        const="-",
+        help="print the summary by condition as CSV, or write it to this file",
+    )
     add("--plot", metavar="FILE.png", type=Path, help="draw the ratings into this file")
     return parser
 
@@ -241,12 +252,16 @@ def _p(value: float | None) -> str:
 def _write(args: argparse.Namespace, table: pd.DataFrame) -> None:
     """The summary and the plot, where they were asked for."""
     try:
-        if path := args.csv:
-            path.write_text(analysis.condition_summary(table).to_csv(index=False))
+        if (path := args.csv) not in (None, "-"):
+            Path(path).write_text(_as_csv(table))
         if path := args.plot:
             draw(table).savefig(path, dpi=150)
     except (OSError, ValueError) as error:  # ValueError: no such image format
         raise ReportError(f"{path}: {getattr(error, 'strerror', None) or error}.") from error
+
+
+def _as_csv(table: pd.DataFrame) -> str:
+    return analysis.condition_summary(table).to_csv(index=False)
 
 
 def draw(table: pd.DataFrame) -> "Figure":

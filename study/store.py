@@ -1,10 +1,12 @@
 """Where a study lives: SQLAlchemy tables and the few ways in and out of the database.
 
 The URL comes from `--db`, else from the environment variable STUDY_DB, else it is the SQLite file
-`study.sqlite` in the project's folder. Pictures are stored in the database too, so that a copy of
-it is a copy of the whole study, and every server process needs only the database.
+`study.sqlite` in the project's folder. Pictures are stored in the database too: it is the whole
+study, and a server process needs nothing else.
 """
 
+import hashlib
+import logging
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -14,11 +16,19 @@ from pathlib import Path
 
 import pandas as pd
 import sqlalchemy as sa
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    IntegrityError,
+    NoSuchModuleError,
+    SQLAlchemyError,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
 
 DEFAULT_URL = f"sqlite:///{Path(__file__).resolve().parent.parent / 'study.sqlite'}"
 LOCK_SECONDS = 10  # how long a write waits for another one on SQLite
+
+log = logging.getLogger(__name__)
 
 
 class StudyError(Exception):
@@ -30,7 +40,11 @@ def _now() -> datetime:
 
 
 class Base(DeclarativeBase):
-    type_annotation_map = {datetime: sa.DateTime(timezone=True)}
+    type_annotation_map = {
+        datetime: sa.DateTime(timezone=True),
+        str: sa.String(255),
+        bytes: sa.LargeBinary(2**24 - 1),
+    }
 
 
 class Study(Base):
@@ -112,7 +126,6 @@ class Trial(Base):
     position: Mapped[int]  # from 1
     token: Mapped[str] = mapped_column(unique=True)
     shown_at: Mapped[datetime | None]
-    stimulus: Mapped[Stimulus] = relationship()
     rating: Mapped["Rating | None"] = relationship()
 
     __table_args__ = (
@@ -133,7 +146,7 @@ class Rating(Base):
 
     __table_args__ = (
         sa.CheckConstraint("value BETWEEN 0 AND 10"),
-        sa.CheckConstraint("value / step = CAST(value / step AS INTEGER)"),
+        sa.CheckConstraint("value / step = ROUND(value / step)"),
         sa.CheckConstraint("step IN (0.5, 1)"),
     )
 
@@ -144,16 +157,21 @@ def connect(url: str | None = None) -> sa.Engine:
     Raises:
         StudyError: not a database URL, no driver for it, or the database cannot be opened.
     """
-    url = url or os.environ.get("STUDY_DB") or DEFAULT_URL
     try:
-        parsed = sa.make_url(url)
+        parsed = sa.make_url(url or os.environ.get("STUDY_DB") or DEFAULT_URL)
         is_sqlite = parsed.get_backend_name() == "sqlite"
         engine = sa.create_engine(
-            parsed, connect_args={"timeout": LOCK_SECONDS} if is_sqlite else {}
+            parsed,
+            connect_args={"timeout": LOCK_SECONDS} if is_sqlite else {},
+            pool_pre_ping=True,  # a database that was restarted is not noticed by raters
         )
-    except (ArgumentError, NoSuchModuleError, ImportError):
+    except ImportError as error:
         raise StudyError(
-            f"{url!r} is no database URL that can be used; expected one such as"
+            f"The database driver {error.name} is not installed; see the README, rating study."
+        ) from None
+    except (ArgumentError, NoSuchModuleError):  # the URL is not repeated: it may hold a password
+        raise StudyError(
+            "--db or STUDY_DB is no database URL that can be used; expected one such as"
             " sqlite:///study.sqlite or postgresql+psycopg://user@host/database."
         ) from None
     if is_sqlite:
@@ -164,7 +182,7 @@ def connect(url: str | None = None) -> sa.Engine:
         if not sa.inspect(engine).has_table("rating"):
             Base.metadata.create_all(engine)
     except SQLAlchemyError as error:
-        raise StudyError(f"The database {shown} cannot be opened: {_reason(error)}.") from None
+        raise StudyError(f"The database {shown} cannot be opened: {_detail(error)}.") from None
     return engine
 
 
@@ -210,13 +228,21 @@ def writing(engine: sa.Engine) -> Iterator[Session]:
         raise StudyError(f"Not saved: {_reason(error)}. Please try again.") from None
 
 
-def _reason(error: SQLAlchemyError) -> str:
-    text = str(getattr(error, "orig", None) or error).splitlines()[0]
-    if "locked" in text:
+def _detail(error: SQLAlchemyError) -> str:
+    return str(getattr(error, "orig", None) or error).partition("\n")[0].rstrip(".")
+
+
+def _reason(error: DBAPIError) -> str:
+    """For a rater: in plain words, and without what a driver tells of servers and tables."""
+    detail = _detail(error)
+    log.warning("database: %s", detail)
+    if "locked" in detail:
         return "another program keeps the database locked"
-    if "readonly" in text or "read-only" in text:
+    if "readonly" in detail or "read-only" in detail:
         return "the database is read-only"
-    return text.rstrip(".")
+    if isinstance(error, IntegrityError):
+        return "it contradicts what is stored already"
+    return "the database does not answer"
 
 
 def find_study(session: Session, name: str | None = None) -> Study | None:
@@ -234,6 +260,24 @@ def find_study(session: Session, name: str | None = None) -> Study | None:
     return study
 
 
+def check_frozen(study: Study) -> None:
+    """Compare the pictures of `study` with the hashes that they were frozen with.
+
+    Raises:
+        StudyError: a picture has changed since.
+    """
+    for stimulus in study.stimuli:
+        for png, sha256 in (
+            (stimulus.gray_png, stimulus.gray_sha256),
+            (stimulus.color_png, stimulus.color_sha256),
+        ):
+            if hashlib.sha256(png).hexdigest() != sha256:
+                raise StudyError(
+                    f"The picture {stimulus.picture!r} of study {study.name!r} is not the one that"
+                    " was frozen: its SHA-256 differs."
+                )
+
+
 def ratings(engine: sa.Engine, study_name: str | None = None) -> pd.DataFrame:
     """All ratings of a study (None: the newest), one a row.
 
@@ -241,10 +285,13 @@ def ratings(engine: sa.Engine, study_name: str | None = None) -> pd.DataFrame:
         columns study, rater, picture, condition, rating, finished (whether the session is).
 
     Raises:
-        StudyError: there is no study of that name, or the database cannot be read.
+        StudyError: there is no study of that name, a picture of it was changed, or the database
+            cannot be read.
     """
     with reading(engine) as session:
         study = find_study(session, study_name)
+        if study:
+            check_frozen(study)
         rows = session.execute(
             sa.select(
                 sa.literal(study.name if study else "").label("study"),

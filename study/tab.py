@@ -11,14 +11,13 @@ import gradio as gr
 from sqlalchemy import Engine
 
 from study import session, texts
-from study.store import StudyError, find_study, reading
+from study.store import StudyError, check_frozen, find_study, reading
 
 CSS = """
 #rate { max-width: 720px; margin: 0 auto; }
 #rate .pair { display: flex; flex-wrap: wrap; justify-content: center; gap: 16px; padding: 16px;
               background: #777; border-radius: 8px; }
 #rate .pair img { width: 256px; height: 256px; object-fit: contain; margin: 0; }
-#rate .progress { display: flex; justify-content: space-between; }
 #rating .wrap { display: grid; grid-template-columns: repeat(11, 1fr); gap: 4px; }
 #rating label { justify-content: center; padding: 8px 0; min-width: 0; }
 #rating label input { position: absolute; opacity: 0; }
@@ -34,11 +33,10 @@ CSS = """
 }
 """
 
-# Digits choose a rating, a 0 straight after a 1 makes 10, Enter goes on.
+# Digits choose a rating, a 0 where 1 is chosen makes it 10, Enter goes on.
 HEAD = """
 <script>
 (() => {
-  let lastOne = 0;
   document.addEventListener("keydown", (event) => {
     const scale = document.querySelector("#rating");
     if (!scale || !scale.offsetParent || event.ctrlKey || event.metaKey || event.altKey) return;
@@ -49,9 +47,8 @@ HEAD = """
       event.preventDefault();
       document.querySelector("#next").click();
     } else if (/^[0-9]$/.test(event.key)) {
-      const ten = event.key === "0" && event.timeStamp - lastOne < 800;
-      lastOne = event.key === "1" ? event.timeStamp : 0;
-      const wanted = ten ? "10" : event.key;
+      const chosen = scale.querySelector("input:checked")?.closest("label").textContent.trim();
+      const wanted = event.key === "0" && chosen === "1" ? "10" : event.key;
       const choice = [...scale.querySelectorAll("label")]
         .find((label) => label.textContent.trim() === wanted);
       if (choice) { choice.querySelector("input").click(); choice.querySelector("input").focus(); }
@@ -73,15 +70,25 @@ def browser_token(study_name: str) -> gr.BrowserState:
 
 
 def build(
-    page: gr.Blocks, tabs: gr.Tabs, token: gr.BrowserState, engine: Engine, study_name: str
+    page: gr.Blocks,
+    tabs: gr.Tabs,
+    other_tab: gr.Tab,
+    token: gr.BrowserState,
+    engine: Engine,
+    study_name: str,
 ) -> None:
     """Put the tab's contents into `page`, for the study called `study_name`.
 
     The tab, one of `tabs` with the id "rate", opens by itself for a rater who comes back to an
-    unfinished session, and for the address `/?tab=rate`.
+    unfinished session. At the address `/?tab=rate`, for recruited raters, it is the only one:
+    `other_tab`, where a rater could colorize a picture of the study, is hidden.
+
+    Raises:
+        StudyError: no such study, or its pictures are not those that were frozen.
     """
     with reading(engine) as database:
         study = find_study(database, study_name)
+        check_frozen(study)
         pairs, pictures_from, step = len(study.stimuli) // 2, study.pictures_from, study.step
     choices = [index * step for index in range(int(texts.SCALE_MAX / step) + 1)]
 
@@ -103,16 +110,18 @@ def build(
             gr.HTML(f'<div id="anchors">{ends}</div>')
             advance = gr.Button(texts.NEXT, variant="primary", elem_id="next")
         done = gr.Markdown(visible=False, elem_id="done")
+        somebody_else = gr.Button(texts.SOMEBODY_ELSE, size="sm", visible=False)
         problem = gr.HTML(elem_id="problem")
         trial = gr.Textbox(visible=False)
 
-    outputs = [tabs, welcome, rating_panel, done, pair, rating, trial, problem]
+    outputs = [welcome, rating_panel, done, pair, rating, trial, somebody_else, problem]
 
     def show(view: session.Pair | session.Finished | None) -> dict:
         shown = {
             welcome: gr.Column(visible=view is None),
             rating_panel: gr.Column(visible=isinstance(view, session.Pair)),
             done: gr.Markdown(visible=isinstance(view, session.Finished)),
+            somebody_else: gr.Button(visible=isinstance(view, session.Finished)),
             problem: "",
         }
         if isinstance(view, session.Finished):
@@ -122,17 +131,22 @@ def build(
             shown |= {pair: pair_html(view), rating: gr.Radio(value=None), trial: view.trial}
         return shown
 
-    def fail(error: StudyError) -> dict:
-        return {problem: f'<p role="alert">{html.escape(str(error))}</p>'}
+    def fail(sentence: object) -> dict:
+        return {problem: f'<p role="alert">{html.escape(str(sentence))}</p>'}
 
     def on_load(session_token: str, request: gr.Request) -> dict:
         try:
             view = session.resume(engine, session_token, study_name)
-        except StudyError as error:
-            return fail(error)
-        shown = show(view)
-        if isinstance(view, session.Pair) or request.query_params.get("tab") == "rate":
+            shown = show(view)
+        except StudyError:
+            view, shown = None, fail(texts.UNREACHABLE)
+        recruited = request.query_params.get("tab") == "rate"
+        if isinstance(view, session.Pair):  # the rater comes back, or it is somebody else
+            shown[somebody_else] = gr.Button(visible=True)
+        if recruited or isinstance(view, session.Pair):
             shown[tabs] = gr.Tabs(selected="rate")
+        if recruited:
+            shown[other_tab] = gr.Tab(visible=False)
         return shown
 
     def on_start(agreed: bool) -> dict:
@@ -142,6 +156,9 @@ def build(
         except StudyError as error:
             return fail(error)
 
+    def on_somebody_else() -> dict:
+        return {token: "", consent: False, **show(None)}
+
     def on_next(session_token: str, trial_token: str, value: float | None) -> dict:
         try:
             return show(session.rate(engine, session_token, study_name, trial_token, value))
@@ -150,9 +167,10 @@ def build(
 
     # preprocess=False: the session judges what arrives, in its own words
     common = {"preprocess": False, "api_visibility": "private"}
-    page.load(on_load, [token], outputs, **common)
+    page.load(on_load, [token], [tabs, other_tab, *outputs], **common)
     start.click(on_start, [consent], [token, *outputs], **common)
     advance.click(on_next, [token, trial, rating], outputs, **common)
+    somebody_else.click(on_somebody_else, [], [token, consent, *outputs], **common)
 
 
 def pair_html(view: session.Pair) -> str:

@@ -1,4 +1,4 @@
-"""Every sentence that a rater reads, in one place, so that a study can be translated whole."""
+"""What the tab "Rate" says to a rater, in one place, so that a study can be translated."""
 
 SCALE_MAX = 10
 QUESTION = "How good is the colorization?"
@@ -11,9 +11,9 @@ You will see {pairs} pairs of pictures of fruit, one pair at a time: a grayscale
 same picture in colour. For each pair you say how good the colours are, from 0 to 10. It takes
 about three minutes.
 
-**What is stored:** your ratings, the order of the pictures, and the time of each answer. No name,
-no address, nothing that identifies you. A random number kept in this browser lets you continue
-where you were if you close the page.
+**What is stored:** your ratings, the order of the pictures, and when you began, saw each pair and
+answered it. No name, no address, nothing that identifies you. A random number kept in this browser
+lets you continue where you were if you close the page.
 
 Taking part is voluntary. You may stop at any time by closing the page; an unfinished series is
 counted as unfinished.
@@ -32,9 +32,12 @@ COLOR_ALT = "Picture in colour"
 NEXT = "Next"
 PICTURES_FROM = "Pictures: {pictures_from}"
 
+SOMEBODY_ELSE = "Somebody else rates at this device"
+
 DONE_TITLE = "Thank you"
 DONE = "All {total} ratings are stored. You can close this page."
 
+UNREACHABLE = "The study cannot be reached at the moment. Please reload the page in a minute."
 NO_RATING = "Please choose a rating from 0 to 10 first."
 BAD_RATING = "{value!r} is not a rating: choose a number from 0 to 10 in steps of {step:g}."
 UNKNOWN_SESSION = "This session is not known here. Reload the page to begin."

@@ -12,7 +12,6 @@ from model.networks import (
     WeightsError,
     available_weights,
     load_network,
-    parameter_count,
     save_weights,
 )
 
@@ -45,7 +44,7 @@ def refusal(weights) -> str:
 
 
 def test_the_papers_network_has_17555_parameters(network):
-    assert parameter_count(network) == 17_555
+    assert sum(parameter.numel() for parameter in network.parameters()) == 17_555
 
 
 def test_the_layers_are_the_papers(network):

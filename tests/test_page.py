@@ -12,9 +12,9 @@ import sqlalchemy as sa
 from gradio_client import Client, handle_file
 from PIL import Image
 
-from demo.colorize_tab import is_in_color
 from model.color import rgb_to_lab_exact
 from model.colorizer import recolor
+from model.metrics import is_in_color
 from model.photos import read_photo
 from model.rendered import render
 from study import report, store
@@ -223,6 +223,23 @@ def test_reloading_goes_on_at_the_same_pair_and_opens_the_tab(page, server):
 def test_the_address_for_raters_opens_their_tab(page, server):
     page.goto(f"{server.url}/?tab=rate")
     page.get_by_label("I have read this").wait_for(state="visible")
+    page.get_by_role("tab", name="Colorize").wait_for(state="hidden")
+
+
+def test_another_rater_at_the_same_device_begins_anew(page, server):
+    start(page)
+    page.get_by_label("8", exact=True).check()
+    page.locator("#next").click()
+    wait_for_pair(page, 2)
+    assert not page.get_by_role("button", name="Somebody else").is_visible()
+    page.reload()
+    page.get_by_role("button", name="Somebody else").click()
+    page.get_by_label("I have read this").wait_for(state="visible")
+    assert not page.get_by_label("I have read this").is_checked()
+    page.get_by_label("I have read this").check()
+    page.locator("#start").click()
+    wait_for_pair(page, 1)
+    assert last_session(server) == []
 
 
 def test_next_without_a_rating_says_so_and_a_double_click_stores_one(page, server):

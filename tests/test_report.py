@@ -235,3 +235,11 @@ def test_command_line(write):
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
     assert "3.225" in done.stdout
     assert done.stderr == ""
+
+
+def test_csv_without_a_file_goes_to_standard_output(write, capsys):
+    assert report.main(["--ratings", write(*PAPER_ROWS), "--csv"]) == 0
+    header, control, generated = capsys.readouterr().out.splitlines()
+    assert header.startswith("condition,raters,ratings,mean")
+    assert control.startswith("control,4,20,8.55,")
+    assert generated.startswith("generated,4,20,3.225,")

@@ -125,6 +125,7 @@ def test_a_frozen_study_is_not_replaced(engine, db_url, capsys):
         (["--weights", "nobody"], "There are no weights 'nobody'"),
         (["--data", "/nowhere"], "holds no Fruits-360 pictures"),
         (["--db", "nonsense"], "is no database URL"),
+        (["--db", "mysql+pymysql://me@host/x"], "driver pymysql is not installed"),
         (["--db", "sqlite:////nowhere/at/all.sqlite"], "cannot be opened"),
     ],
 )
@@ -386,6 +387,15 @@ def test_a_password_is_never_shown():
         store.connect("postgresql+psycopg://me:geheim@127.0.0.1:1/none")
     assert "cannot be opened" in str(refused.value)
     assert "geheim" not in str(refused.value)
+
+
+def test_a_changed_picture_is_found_before_it_is_shown_or_reported(engine, db_url, capsys):
+    rate_all(engine, lambda number: 5)
+    with store.writing(engine) as database:
+        database.execute(sa.update(Stimulus).values(color_png=b"another picture"))
+    capsys.readouterr()
+    assert report.main(["--db", db_url]) == 2
+    assert "is not the one that was frozen" in capsys.readouterr().err
 
 
 def test_the_ready_study_is_made_once(db_url):
