@@ -36,13 +36,14 @@ def main(argv: list[str] | None = None) -> int:
     except (StudyError, WeightsError) as error:
         print(f"demo: {error}", file=sys.stderr)
         return 2
+    print(f"The tab Rate runs the study {study_name!r}.", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         examples = fruits360_examples() if arguments.examples == "auto" else []
         examples = examples or rendered_examples(EXAMPLES, to=Path(folder))
         try:
             page = app.build(engine, study_name, examples)
             app.launch(page, host=arguments.host, port=arguments.port)
-        except OSError:
+        except (OSError, OverflowError):
             address = f"port {arguments.port} on {arguments.host}"
             print(f"demo: {address} cannot be used; choose another with --port.", file=sys.stderr)
             return 2

@@ -8,6 +8,7 @@ from model.examples import CACHE, Example
 from study import tab as rate_tab
 
 TITLE = "Fruit in colour"
+CSS = "footer .divider { display: none; }"
 CACHE_SECONDS = 3600  # uploads and results are deleted from the server after this time
 
 
@@ -25,20 +26,20 @@ def build(engine: Engine, study_name: str, examples: list[Example]) -> gr.Blocks
         gr.Markdown(f"# {TITLE}\nColours for grayscale photos of apples, cherries and pears.")
         token = rate_tab.browser_token(study_name)
         with gr.Tabs() as tabs:
-            with gr.Tab("Colorize", id="colorize") as other_tab:
+            with gr.Tab("Colorize", id="colorize", elem_id="colorize"):
                 colorize_tab.build(examples)
             with gr.Tab("Rate", id="rate"):
-                rate_tab.build(page, tabs, other_tab, token, engine, study_name)
+                rate_tab.build(page, tabs, token, engine, study_name)
     return page
 
 
-def launch(page: gr.Blocks, *, host: str, port: int, block: bool = True) -> None:
-    """Serve `page` until interrupted, or (`block=False`) in the background."""
+def launch(page: gr.Blocks, *, host: str, port: int) -> None:
+    """Serve `page` until interrupted."""
     _, address, _ = page.launch(
         server_name=host,
         server_port=port,
         prevent_thread_lock=True,
-        css=colorize_tab.CSS + rate_tab.CSS,
+        css=CSS + colorize_tab.CSS + rate_tab.CSS,
         head=rate_tab.HEAD,
         footer_links=["api"],
         run_history=False,  # it would keep photos and answers in the browser
@@ -48,5 +49,4 @@ def launch(page: gr.Blocks, *, host: str, port: int, block: bool = True) -> None
         ssr_mode=False,
     )
     print(f"Serving on {address}  (Ctrl-C ends it)", flush=True)
-    if block:
-        page.block_thread()
+    page.block_thread()

@@ -37,7 +37,7 @@ def load_colorizer(weights: str) -> Colorizer:
 
 def colorize(
     photo: ImageData | None, weights: str
-) -> tuple[tuple | None, gr.DownloadButton, gr.Image, str]:
+) -> tuple[tuple | None, str | None, np.ndarray | None, str]:
     """Colorize an uploaded photo.
 
     Returns:
@@ -48,7 +48,7 @@ def colorize(
         gr.Error: one sentence on what is wrong with the photo or the weights.
     """
     if photo is None:
-        return None, gr.DownloadButton(interactive=False), gr.Image(visible=False), ""
+        return None, None, None, ""
     if photo.path is None:
         raise gr.Error("The photo did not arrive; upload it as a file.", print_exception=False)
     name = Path(photo.orig_name or "photo")
@@ -59,7 +59,7 @@ def colorize(
         colored = colorizer.colorize(rgb)
         seconds = time.perf_counter() - started
     except (PhotoError, WeightsError) as error:
-        raise gr.Error(str(error), title="No colours", print_exception=False) from None
+        raise gr.Error(str(error), duration=None, print_exception=False) from None
 
     height, width = rgb.shape[:2]
     note = f"{width} x {height} pixels colorized in {seconds:.2f} s (weights: {colorizer.name})."
@@ -71,12 +71,7 @@ def colorize(
             f" Median CIEDE2000 to the true colours, white background left out: {difference:.1f}"
             " (1 is just noticeable)."
         )
-    return (
-        (recolor(before, None), after),
-        gr.DownloadButton(value=_download(colored, name), interactive=True),
-        gr.Image(true, visible=true is not None),
-        note,
-    )
+    return (recolor(before, None), after), _download(colored, name), true, note
 
 
 def preview(rgb: np.ndarray, pixels: int = PREVIEW_PIXELS) -> np.ndarray:
@@ -116,35 +111,55 @@ def build(examples: list[Example]) -> None:
                 names, value=DEFAULT_WEIGHTS, label="Network", visible=len(names) > 1
             )
             gr.Markdown(HINT)
-            gr.Markdown(f"Examples ({examples[0].source} fruit):")
-            gallery = gr.Gallery(
-                [(str(example.file), example.fruit) for example in examples],
-                label="Examples",
-                show_label=False,
-                columns=3,
-                height="auto",
-                object_fit="contain",
-                allow_preview=False,
-                interactive=False,
-                buttons=[],
-                elem_id="examples",
-            )
         with gr.Column():
             result = gr.ImageSlider(
                 label="Before and after", format="png", elem_id="result", buttons=[]
             )
-            note = gr.Markdown(elem_id="note")
+            note = gr.Markdown(label="Note", elem_id="note")
             download = gr.DownloadButton(
-                "Download in full size", interactive=False, elem_id="download"
+                "Download in full size", variant="primary", interactive=False, elem_id="download"
             )
             true = gr.Image(
                 label="True colours", format="png", visible=False, elem_id="true", buttons=[]
             )
-    outputs = [result, download, true, note]
+    gr.Markdown(f"Examples ({examples[0].source}), to click:")
+    gallery = gr.Gallery(
+        [(str(example.file), example.fruit) for example in examples],
+        label="Examples",
+        show_label=False,
+        columns=6,
+        height="auto",
+        object_fit="contain",
+        allow_preview=False,
+        interactive=False,
+        buttons=[],
+        elem_id="examples",
+    )
 
     def take_example(event: gr.SelectData) -> str:
         return str(examples[event.index].file)
 
+    def reveal(file: dict | None, true_colors: dict | None) -> tuple[gr.DownloadButton, gr.Image]:
+        return (
+            gr.DownloadButton(interactive=file is not None),
+            gr.Image(visible=true_colors is not None),
+        )
+
     gallery.select(take_example, None, photo, api_visibility="private")
-    photo.change(colorize, [photo, weights], outputs, api_name="colorize")
-    weights.change(colorize, [photo, weights], outputs, api_visibility="private")
+    inputs, outputs = [photo, weights], [result, download, true, note]
+    for component, name in ((photo, "colorize"), (weights, None)):
+        component.change(
+            colorize,
+            inputs,
+            outputs,
+            api_name=name,
+            api_visibility="public" if name else "private",
+            scroll_to_output=True,
+        ).success(
+            reveal,
+            [download, true],
+            [download, true],
+            preprocess=False,
+            show_progress="hidden",
+            api_visibility="private",
+        )

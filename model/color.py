@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import skimage.color
 
-LUMINANCE_TOLERANCE = 0.5  # how far L may move when a colour is written as 8-bit RGB
+LUMINANCE_TOLERANCE = 0.4  # how far L may move when a colour is written as 8-bit RGB
 GAMUT_STEPS = 8  # bisections of the chroma: found to 1 part in 256
 
 
@@ -41,8 +41,8 @@ def normalize_luminance(luminance: np.ndarray) -> np.ndarray:
 
 
 def denormalize_ab(ab: np.ndarray) -> np.ndarray:
-    """Real a and b from the paper's -1..1; values outside are clipped first."""
-    return (np.clip(ab, -1, 1) + 1) * 127.5 - 128
+    """Real a and b from the paper's -1..1, rounded to 8-bit Lab as its pictures are: 0 is grey."""
+    return np.rint((np.clip(ab, -1, 1) + 1) * 127.5) - 128
 
 
 def lab_to_rgb(luminance: np.ndarray, ab: np.ndarray) -> np.ndarray:

@@ -145,7 +145,7 @@ def save_png(rgb: np.ndarray, file: Path) -> None:
     """Write (H, W, 3) uint8 RGB as a PNG without metadata; never a half-written file."""
     partial = file.with_name(file.name + ".partial")
     try:
-        Image.fromarray(rgb).save(partial, format="PNG", compress_level=3)
+        Image.fromarray(rgb).save(partial, format="PNG", compress_level=1)
         partial.replace(file)
     finally:
         partial.unlink(missing_ok=True)
@@ -204,7 +204,7 @@ def main(argv: list[str] | None = None) -> int:
             save_png(colored, target)
         except (PhotoError, OSError) as error:
             failed.append(str(error))
-    for sentence in failed:
+    for sentence in failed or ([] if work else ["there is no photo in what was given"]):
         print(f"failed: {sentence}", file=sys.stderr)
     print(f"{len(work) - len(failed)} of {len(work)} photos colorized into {arguments.out}")
     return 1 if failed or not work else 0

@@ -26,7 +26,7 @@ pooch.get_logger().setLevel(logging.WARNING)
 
 @dataclass(frozen=True)
 class Example:
-    """A picture file, where it comes from ("Fruits-360" or "rendered"), and its fruit."""
+    """A picture file, where it comes from, and its fruit."""
 
     file: Path
     source: str
@@ -69,5 +69,5 @@ def rendered_examples(count: int, *, to: Path) -> list[Example]:
         in_color = index == count - 1
         file = to / f"{variety.lower().replace(' ', '-')}-{index}{'' if in_color else '-gray'}.png"
         Image.fromarray(rgb if in_color else recolor(rgb, None)).save(file)
-        examples.append(Example(file, "rendered", variety.split()[0]))
+        examples.append(Example(file, "fruit drawn by a program", variety.split()[0]))
     return examples

@@ -21,6 +21,7 @@ from study.stimuli import freeze, fruits360_photos, rendered_photos
 from study.store import Study, StudyError, connect, find_study, reading
 
 PAIRS = 10
+RENDERED = "fruit drawn by a program"
 READY_STUDY = "rendered"  # what the web page offers before anything is prepared
 
 
@@ -35,7 +36,7 @@ def prepare_ready_study(engine) -> None:
             return
     photos = rendered_photos(PAIRS, np.random.default_rng(0))
     try:
-        freeze(engine, READY_STUDY, photos, Colorizer.load(), pictures_from="rendered", seed=0)
+        freeze(engine, READY_STUDY, photos, Colorizer.load(), pictures_from=RENDERED, seed=0)
     except StudyError:
         with reading(engine) as session:
             if find_study(session) is None:  # else another server was faster
@@ -80,14 +81,19 @@ def main(argv: list[str] | None = None) -> int:
         seed = secrets.randbits(32) if arguments.seed is None else arguments.seed
         if seed < 0:
             raise StudyError(f"--seed must be 0 or more, not {seed}.")
+        if arguments.rendered and arguments.data:
+            raise StudyError("--rendered needs no --data; leave one of them out.")
         colorizer = Colorizer.load(arguments.weights)
         engine = connect(arguments.db)
         rng = np.random.default_rng(seed)
         if arguments.rendered:
-            source, photos = "rendered", rendered_photos(arguments.pairs, rng)
+            source, photos = RENDERED, rendered_photos(arguments.pairs, rng)
         else:
             root = fruits360.find_root(arguments.data)
-            source, photos = "Fruits-360, Test", fruits360_photos(root, arguments.pairs, rng)
+            source, photos = (
+                "photographs of Fruits-360, Test",
+                fruits360_photos(root, arguments.pairs, rng),
+            )
         prefix = "rendered" if arguments.rendered else "fruits360"
         name = arguments.name or f"{prefix}-{colorizer.name}-{date.today()}"
         freeze(

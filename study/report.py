@@ -75,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
         const="-",
         help="print the summary by condition as CSV, or write it to this file",
     )
+    add("--export", metavar="FILE.csv", type=Path, help="write every rating, for --ratings to read")
     add("--plot", metavar="FILE.png", type=Path, help="draw the ratings into this file")
     return parser
 
@@ -105,12 +106,15 @@ def read_database(url: str | None, study: str | None) -> tuple[str, pd.DataFrame
     """The study's name and its ratings, checked when they were stored."""
     from study import store  # here: a file can be analysed without it
 
+    if store.is_missing(url):
+        nothing = pd.DataFrame(columns=[*analysis.COLUMNS, "finished"])
+        return f"{url or 'the database'}, which does not exist yet", nothing
     try:
         table = store.ratings(store.connect(url), study)
     except store.StudyError as error:
         raise ReportError(error) from error
-    name = study if table.empty else table["study"].iloc[0]
-    source = f"study {name}" if name else "the newest study"
+    name = table.attrs["study"]
+    source = f"study {name}" if name else "the database, which holds no study"
     return source, table.astype({"rating": float})  # databases may answer with Decimal
 
 
@@ -254,6 +258,8 @@ def _write(args: argparse.Namespace, table: pd.DataFrame) -> None:
     try:
         if (path := args.csv) not in (None, "-"):
             Path(path).write_text(_as_csv(table))
+        if path := args.export:
+            table.to_csv(path, index=False)
         if path := args.plot:
             draw(table).savefig(path, dpi=150)
     except (OSError, ValueError) as error:  # ValueError: no such image format

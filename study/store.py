@@ -54,7 +54,7 @@ class Study(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(unique=True)
-    pictures_from: Mapped[str]  # "Fruits-360, Test" or "rendered"
+    pictures_from: Mapped[str]  # in words for raters and readers
     step: Mapped[float]  # of the 0..10 scale: 1 or 0.5
     seed: Mapped[int] = mapped_column(sa.BigInteger)
     weights: Mapped[str]
@@ -186,6 +186,16 @@ def connect(url: str | None = None) -> sa.Engine:
     return engine
 
 
+def is_missing(url: str | None) -> bool:
+    """Whether `url`, as in `connect`, is an SQLite file that does not exist."""
+    try:
+        parsed = sa.make_url(url or os.environ.get("STUDY_DB") or DEFAULT_URL)
+    except ArgumentError:
+        return False
+    is_file = parsed.get_backend_name() == "sqlite" and parsed.database and not parsed.query
+    return bool(is_file) and not Path(parsed.database).exists()
+
+
 def _set_up_sqlite(connection, _) -> None:
     connection.isolation_level = None  # transactions begin where `_begin_sqlite` says
     connection.execute("PRAGMA foreign_keys = ON")
@@ -282,7 +292,8 @@ def ratings(engine: sa.Engine, study_name: str | None = None) -> pd.DataFrame:
     """All ratings of a study (None: the newest), one a row.
 
     Returns:
-        columns study, rater, picture, condition, rating, finished (whether the session is).
+        columns study, rater, picture, condition, rating, finished (whether the session is); the
+        study's name, None where there is no study, also stands in its `attrs["study"]`.
 
     Raises:
         StudyError: there is no study of that name, a picture of it was changed, or the database
@@ -307,4 +318,6 @@ def ratings(engine: sa.Engine, study_name: str | None = None) -> pd.DataFrame:
             .where(RatingSession.study_id == (study.id if study else None))
             .order_by(Rating.rated_at)
         )
-        return pd.DataFrame(rows.all(), columns=list(rows.keys()))
+        table = pd.DataFrame(rows.all(), columns=list(rows.keys()))
+        table.attrs["study"] = study.name if study else None
+        return table

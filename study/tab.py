@@ -19,39 +19,56 @@ CSS = """
               background: #777; border-radius: 8px; }
 #rate .pair img { width: 256px; height: 256px; object-fit: contain; margin: 0; }
 #rating .wrap { display: grid; grid-template-columns: repeat(11, 1fr); gap: 4px; }
-#rating label { justify-content: center; padding: 8px 0; min-width: 0; }
+#rating label { justify-content: center; padding: 8px 0; min-width: 0; min-height: 44px; }
 #rating label input { position: absolute; opacity: 0; }
 #rating label:focus-within { outline: 3px solid var(--color-accent); }
 #rating label span { margin: 0; }
 #anchors { display: flex; justify-content: space-between; gap: 16px; }
 #problem p { color: #b00020 !important; font-weight: 600; }
 .dark #problem p { color: #ff8a8a !important; }
+.recruited [data-tab-id="colorize"], .recruited #colorize { display: none !important; }
+@media (hover: none) { #keys { display: none; } }
 @media (max-width: 600px) {
-  #rate .pair { gap: 8px; padding: 8px; }
-  #rate .pair img { width: calc(50% - 4px); height: auto; aspect-ratio: 1; }
+  #rate { gap: 8px; }
+  #rate .pair { gap: 4px; padding: 4px; margin: 0 -12px; }
+  #rate .pair img { width: calc(50% - 2px); height: auto; aspect-ratio: 1; }
   #rating .wrap { grid-template-columns: repeat(6, 1fr); }
 }
 """
 
-# Digits choose a rating, a 0 where 1 is chosen makes it 10, Enter goes on.
+# Digits choose a rating as they are typed (1 then 0 is 10; 7, point, 5 is a half point where the
+# scale has them), arrow keys move it, Enter goes on. At /?tab=rate the other tab is hidden.
 HEAD = """
 <script>
 (() => {
+  const recruited = new URLSearchParams(location.search).get("tab") === "rate";
+  document.documentElement.classList.toggle("recruited", recruited);
+  const steps = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1 };
+  let typed = "";
   document.addEventListener("keydown", (event) => {
     const scale = document.querySelector("#rating");
     if (!scale || !scale.offsetParent || event.ctrlKey || event.metaKey || event.altKey) return;
-    const target = event.target;
-    if (target.matches("textarea, input:not([type=radio]), [contenteditable]")) return;
-    if (event.key === "Enter") {
-      if (target.matches("button, a")) return;
+    if (event.target.matches("textarea, input:not([type=radio]), [contenteditable]")) return;
+    const inputs = [...scale.querySelectorAll("input")];
+    const values = inputs.map((input) => input.closest("label").textContent.trim());
+    const chosen = inputs.findIndex((input) => input.checked);
+    const choose = (index) => { inputs[index].click(); inputs[index].focus(); };
+    if (event.key === "Enter" && !event.target.matches("button, a")) {
       event.preventDefault();
       document.querySelector("#next").click();
-    } else if (/^[0-9]$/.test(event.key)) {
-      const chosen = scale.querySelector("input:checked")?.closest("label").textContent.trim();
-      const wanted = event.key === "0" && chosen === "1" ? "10" : event.key;
-      const choice = [...scale.querySelectorAll("label")]
-        .find((label) => label.textContent.trim() === wanted);
-      if (choice) { choice.querySelector("input").click(); choice.querySelector("input").focus(); }
+    } else if (event.key in steps) {
+      event.preventDefault();
+      const step = steps[event.key];
+      const from = chosen >= 0 ? chosen : step > 0 ? -1 : inputs.length;
+      choose(Math.min(Math.max(from + step, 0), inputs.length - 1));
+    } else if (/^[0-9.,]$/.test(event.key)) {
+      if (typed.replace(".", "") !== (values[chosen] ?? "")) typed = "";
+      const key = event.key.replace(",", ".");
+      const longer = values.indexOf(typed + key);
+      const afterPoint = typed.endsWith(".");
+      typed = key === "." || longer >= 0 ? typed + key : afterPoint ? "" : key;
+      if (longer >= 0) choose(longer);
+      else if (key !== "." && !afterPoint) choose(values.indexOf(key));
     }
   });
 })();
@@ -72,7 +89,6 @@ def browser_token(study_name: str) -> gr.BrowserState:
 def build(
     page: gr.Blocks,
     tabs: gr.Tabs,
-    other_tab: gr.Tab,
     token: gr.BrowserState,
     engine: Engine,
     study_name: str,
@@ -80,8 +96,8 @@ def build(
     """Put the tab's contents into `page`, for the study called `study_name`.
 
     The tab, one of `tabs` with the id "rate", opens by itself for a rater who comes back to an
-    unfinished session. At the address `/?tab=rate`, for recruited raters, it is the only one:
-    `other_tab`, where a rater could colorize a picture of the study, is hidden.
+    unfinished session. At the address `/?tab=rate`, for recruited raters, it is the only one: in
+    the other a rater could colorize a picture of the study.
 
     Raises:
         StudyError: no such study, or its pictures are not those that were frozen.
@@ -100,6 +116,7 @@ def build(
             start = gr.Button(texts.START, variant="primary", elem_id="start")
         with gr.Column(visible=False) as rating_panel:
             gr.Markdown(texts.INSTRUCTIONS)
+            gr.Markdown(texts.KEYS, elem_id="keys")
             pair = gr.HTML(elem_id="pair")
             rating = gr.Radio(
                 [(f"{value:g}", value) for value in choices],
@@ -140,13 +157,11 @@ def build(
             shown = show(view)
         except StudyError:
             view, shown = None, fail(texts.UNREACHABLE)
-        recruited = request.query_params.get("tab") == "rate"
-        if isinstance(view, session.Pair):  # the rater comes back, or it is somebody else
+        comes_back = isinstance(view, session.Pair)
+        if comes_back:
             shown[somebody_else] = gr.Button(visible=True)
-        if recruited or isinstance(view, session.Pair):
+        if comes_back or request.query_params.get("tab") == "rate":
             shown[tabs] = gr.Tabs(selected="rate")
-        if recruited:
-            shown[other_tab] = gr.Tab(visible=False)
         return shown
 
     def on_start(agreed: bool) -> dict:
@@ -167,7 +182,7 @@ def build(
 
     # preprocess=False: the session judges what arrives, in its own words
     common = {"preprocess": False, "api_visibility": "private"}
-    page.load(on_load, [token], [tabs, other_tab, *outputs], **common)
+    page.load(on_load, [token], [tabs, *outputs], **common)
     start.click(on_start, [consent], [token, *outputs], **common)
     advance.click(on_next, [token, trial, rating], outputs, **common)
     somebody_else.click(on_somebody_else, [], [token, consent, *outputs], **common)

@@ -15,8 +15,8 @@ about three minutes.
 answered it. No name, no address, nothing that identifies you. A random number kept in this browser
 lets you continue where you were if you close the page.
 
-Taking part is voluntary. You may stop at any time by closing the page; an unfinished series is
-counted as unfinished.
+Taking part is voluntary. You may stop at any time by closing the page; the ratings that you gave
+until then stay stored.
 """
 CONSENT_BOX = "I have read this and want to take part."
 CONSENT_MISSING = "Please tick the box first: without your consent nothing is stored."
@@ -24,8 +24,8 @@ START = "Start"
 
 INSTRUCTIONS = """
 Judge the colours only, not the sharpness or the choice of picture. Go by your first impression.
-Keys 0 to 9 choose a rating (1 and then 0 for 10), the arrow keys move it, Enter goes on.
 """
+KEYS = "Keys: digits choose a rating (1 and then 0 for 10), the arrow keys move it, Enter goes on."
 PROGRESS = "{number} of {total}"
 GRAY_ALT = "Grayscale picture"
 COLOR_ALT = "Picture in colour"

@@ -21,7 +21,9 @@ def main() -> None:
         page.get_by_text("pixels colorized").wait_for()
         page.wait_for_load_state("networkidle")
         page.wait_for_timeout(1000)  # the slider opens with an animation
-        page.screenshot(path=ROOT / "results" / "page.png")
+        page.mouse.wheel(0, -10_000)
+        page.wait_for_timeout(300)
+        page.screenshot(path=ROOT / "results" / "page.png", full_page=True)
         browser.close()
         server.stop()
 

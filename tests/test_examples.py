@@ -168,7 +168,7 @@ def test_drawn_examples_are_grey_but_for_the_last(tmp_path, count):
     examples = rendered_examples(count, to=tmp_path)
     assert len({example.file for example in examples}) == count
     for example in examples:
-        assert example.source == "rendered"
+        assert example.source == "fruit drawn by a program"
         assert example.fruit in ("Apple", "Cherry", "Pear")
     pictures = [read_photo(example.file) for example in examples]
     assert all(min(picture.shape[:2]) >= 100 for picture in pictures)

@@ -17,7 +17,7 @@ from model.colorizer import recolor
 from model.metrics import is_in_color
 from model.photos import read_photo
 from model.rendered import render
-from study import report, store
+from study import prepare, report, store
 from study.store import Stimulus, Study
 from tests.conftest import Server
 
@@ -117,7 +117,7 @@ def test_a_colour_photo_is_compared_with_its_true_colours(page, tmp_path):
 def test_an_example_is_one_click(page):
     page.locator("#examples button").first.click()
     page.get_by_text("pixels colorized").wait_for()
-    assert page.get_by_text("Examples (rendered fruit)").is_visible()
+    assert page.get_by_text("Examples (fruit drawn by a program)").is_visible()
 
 
 def test_bad_files_get_one_sentence_and_the_next_photo_works(page, gray_file, tmp_path):
@@ -147,7 +147,9 @@ def test_the_same_function_by_api(server, gray_file):
     client = Client(server.url, verbose=False)
     slider, file, true, note = client.predict(handle_file(gray_file), "paper", api_name="/colorize")
     assert np.array(Image.open(slider[1])).shape == (220, 240, 3)
-    assert Path(file["value"] if isinstance(file, dict) else file).name == "my pear-colorized.png"
+    assert Path(file).name == "my pear-colorized.png"
+    assert np.array(Image.open(file)).shape == (220, 240, 3)
+    assert true is None
     assert "240 x 220 pixels colorized" in note
     with pytest.raises(Exception, match="There are no weights 'nobody'|not in the list"):
         client.predict(handle_file(gray_file), "nobody", api_name="/colorize")
@@ -205,6 +207,35 @@ def test_a_rater_goes_from_consent_to_the_last_pair_by_keyboard(page, server, ca
     page.get_by_text("All 10 ratings are stored").wait_for()
     assert report.main(["--db", server.flags[1]]) == 0
     assert re.search(r"control +\d+ +\d+ ", capsys.readouterr().out)
+
+
+def test_arrow_keys_and_second_thoughts_move_the_rating(page, server):
+    start(page)
+    pressed = {"5": 5, "ArrowRight": 6, "ArrowUp": 7, "ArrowLeft": 6, "1": 1, "0": 10, "3": 3}
+    for key, chosen in pressed.items():
+        page.keyboard.press(key)
+        page.locator(f"#rating label:has(:checked) >> text=/^{chosen}$/").wait_for()
+
+
+def test_half_points_by_keyboard(browser, tmp_path):
+    url = f"sqlite:///{tmp_path / 'study.sqlite'}"
+    assert prepare.main(["--rendered", "--step", "0.5", "--name", "half", "--db", url]) == 0
+    server = Server(url)
+    try:
+        page = browser.new_page()
+        page.goto(server.url)
+        start(page)
+        for key in "7.5":
+            page.keyboard.press(key)
+        page.wait_for_selector("#rating input:checked")
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("Enter")
+        wait_for_pair(page, 2)
+        assert last_session(server) == [8.5]
+        page.close()
+    finally:
+        server.stop()
 
 
 def test_reloading_goes_on_at_the_same_pair_and_opens_the_tab(page, server):

@@ -146,7 +146,7 @@ def test_fruits360_pictures_come_from_test_and_from_different_varieties(
     assert prepare.main(arguments) == 0
     with store.reading(store.connect(db_url)) as database:
         study = store.find_study(database)
-        assert study.pictures_from == "Fruits-360, Test"
+        assert study.pictures_from == "photographs of Fruits-360, Test"
         pictures = sorted({stimulus.picture for stimulus in study.stimuli})
     assert len(pictures) == 10
     assert all((rendered_dir / picture).is_file() for picture in pictures)
@@ -185,7 +185,26 @@ def test_a_whole_study_ends_in_the_report_with_every_rating(engine, db_url, caps
 def test_without_ratings_the_report_says_so(engine, db_url, capsys):
     capsys.readouterr()
     assert report.main(["--db", db_url]) == 0
-    assert "No ratings yet" in capsys.readouterr().out
+    assert capsys.readouterr().out == "No ratings yet in study test.\n"
+
+
+def test_a_report_makes_no_database(tmp_path, capsys):
+    file = tmp_path / "mistyped.sqlite"
+    assert report.main(["--db", f"sqlite:///{file}"]) == 0
+    assert "No ratings yet in" in capsys.readouterr().out
+    assert not file.exists()
+
+
+def test_exported_ratings_give_the_same_report(engine, db_url, tmp_path, capsys):
+    for rater in range(3):
+        rate_all(engine, lambda number, rater=rater: (number * 3 + rater) % 11)
+    file = str(tmp_path / "ratings.csv")
+    capsys.readouterr()
+    printed = []
+    for source in (["--db", db_url, "--export", file], ["--ratings", file]):
+        assert report.main(source) == 0
+        printed.append(capsys.readouterr().out.splitlines()[1:])
+    assert printed[0] == printed[1]
 
 
 def test_unfinished_sessions_are_told_and_left_out(engine, db_url, capsys):
