@@ -56,6 +56,8 @@ def main(argv: list[str] | None = None) -> int:
     except Interrupted as error:
         print(f"\n{error} Go on with the same command and --resume.", file=sys.stderr)
         return 130
+    except KeyboardInterrupt:  # before training began: there is nothing to save
+        return 130
     except (DataError, ValueError, OSError) as error:
         print(f"train.py: {error}", file=sys.stderr)
         return 2

@@ -25,7 +25,10 @@ HINT = (
 
 CSS = """
 #note p { font-size: 1.05em; }
-#examples .grid-wrap { min-height: 0; }
+#examples .grid-wrap { min-height: 0; height: auto; max-height: none; }
+@media (max-width: 600px) {
+  #examples .grid-container { grid-template-columns: repeat(3, 1fr) !important; }
+}
 """
 
 
@@ -120,7 +123,12 @@ def build(examples: list[Example]) -> None:
                 "Download in full size", variant="primary", interactive=False, elem_id="download"
             )
             true = gr.Image(
-                label="True colours", format="png", visible=False, elem_id="true", buttons=[]
+                label="True colours",
+                format="png",
+                interactive=False,
+                visible=False,
+                buttons=[],
+                elem_id="true",
             )
     gr.Markdown(f"Examples ({examples[0].source}), to click:")
     gallery = gr.Gallery(

@@ -72,6 +72,8 @@ def main(argv: list[str] | None = None) -> int:
     except (WeightsError, fruits360.DataError) as error:
         print(f"model.evaluate: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        return 130
     figures = {"weights": colorizer.name, "split": arguments.split, **figures}
     if arguments.json:
         print(json.dumps(figures, indent=2))
