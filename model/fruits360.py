@@ -84,7 +84,7 @@ SPLITS = {
     "test": "Test, for reporting only",
     "seen": "train without the held-out varieties",
     "seen-val": "val without the held-out varieties",
-    "unseen": "Training of the held-out varieties",
+    "unseen": "Training of the held-out varieties, for weights trained on seen",
 }
 VALIDATION_SHARE = 0.1
 GUARD_FRAMES = 3  # left out on either side of an arc: they nearly repeat its ends
