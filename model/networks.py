@@ -88,7 +88,7 @@ def save_weights(network: nn.Module, path: Path, facts: dict) -> None:
     """Write `network` as safetensors, its class and `facts` about its training as metadata."""
     facts = facts | {"network": type(network).__name__}
     state = {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}
-    metadata = {name: json.dumps(value) for name, value in facts.items()}
+    metadata = {"facts": json.dumps(facts)}  # one entry: several would be written in any order
     path.write_bytes(safetensors.torch.save(state, metadata))  # save_file would hide it from others
 
 
@@ -102,7 +102,7 @@ def load_network(weights: str | Path) -> nn.Module:
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
-        network = NETWORKS[json.loads(metadata["network"])]()
+        network = NETWORKS[json.loads(metadata["facts"])["network"]]()
         network.load_state_dict(safetensors.torch.load_file(path), strict=True)
     except (SafetensorError, OSError) as error:
         raise WeightsError(f"{path.name} is no readable safetensors file ({error}).") from None

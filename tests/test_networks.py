@@ -137,7 +137,7 @@ def tensors(**changes: torch.Tensor | None) -> dict[str, torch.Tensor]:
     return {name: tensor for name, tensor in state.items() if tensor is not None}
 
 
-PAPER = {"network": json.dumps("PaperNet")}
+PAPER = {"facts": json.dumps({"network": "PaperNet"})}
 
 
 @pytest.mark.parametrize(
@@ -148,9 +148,9 @@ PAPER = {"network": json.dumps("PaperNet")}
         (tensors(layers__0__bias=torch.ones(17)), PAPER),
         ({"fc.weight": torch.ones(2, 2)}, PAPER),
         (tensors(), None),
-        (tensors(), {"network": json.dumps("ResNet")}),
-        (tensors(), {"network": "PaperNet"}),
-        (tensors(), {"network": json.dumps(["PaperNet"])}),
+        (tensors(), {"facts": json.dumps({"network": "ResNet"})}),
+        (tensors(), {"facts": "PaperNet"}),
+        (tensors(), {"facts": json.dumps({"network": ["PaperNet"]})}),
     ],
     ids=["extra", "missing", "shape", "foreign", "no name", "other name", "no JSON", "a list"],
 )
