@@ -33,23 +33,21 @@ def main(argv: list[str] | None = None) -> int:
         prepare_ready_study(engine)
         with reading(engine) as session:
             study_name = find_study(session, arguments.study).name
+        print(f"The tab Rate runs the study {study_name!r}.", flush=True)
+        with tempfile.TemporaryDirectory() as folder:
+            examples = fruits360_examples() if arguments.examples == "auto" else []
+            examples = examples or rendered_examples(EXAMPLES, to=Path(folder))
+            page = app.build(engine, study_name, examples)
+            try:
+                app.launch(page, host=arguments.host, port=arguments.port)
+            except (OSError, OverflowError):
+                sys.exit(
+                    f"demo: port {arguments.port} on {arguments.host} cannot be used;"
+                    " choose another with --port."
+                )
     except (StudyError, WeightsError) as error:
         print(f"demo: {error}", file=sys.stderr)
         return 2
-    print(f"The tab Rate runs the study {study_name!r}.", flush=True)
-    with tempfile.TemporaryDirectory() as folder:
-        examples = fruits360_examples() if arguments.examples == "auto" else []
-        examples = examples or rendered_examples(EXAMPLES, to=Path(folder))
-        try:
-            page = app.build(engine, study_name, examples)
-            app.launch(page, host=arguments.host, port=arguments.port)
-        except (OSError, OverflowError):
-            address = f"port {arguments.port} on {arguments.host}"
-            print(f"demo: {address} cannot be used; choose another with --port.", file=sys.stderr)
-            return 2
-        except StudyError as error:
-            print(f"demo: {error}", file=sys.stderr)
-            return 2
     return 0
 
 

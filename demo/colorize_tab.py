@@ -154,20 +154,18 @@ def build(examples: list[Example]) -> None:
         )
 
     gallery.select(take_example, None, photo, api_visibility="private")
-    inputs, outputs = [photo, weights], [result, download, true, note]
-    for component, name in ((photo, "colorize"), (weights, None)):
-        component.change(
-            colorize,
-            inputs,
-            outputs,
-            api_name=name,
-            api_visibility="public" if name else "private",
-            scroll_to_output=True,
-        ).success(
-            reveal,
-            [download, true],
-            [download, true],
-            preprocess=False,
-            show_progress="hidden",
-            api_visibility="private",
-        )
+    gr.on(
+        [photo.change, weights.change],
+        colorize,
+        [photo, weights],
+        [result, download, true, note],
+        api_name="colorize",
+        scroll_to_output=True,
+    ).success(
+        reveal,
+        [download, true],
+        [download, true],
+        preprocess=False,
+        show_progress="hidden",
+        api_visibility="private",
+    )

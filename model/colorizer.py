@@ -72,19 +72,15 @@ class Colorizer:
         rgb = array_to_rgb(photo)
         return recolor(rgb, self.predict_ab(rgb))
 
+    @torch.inference_mode()
     def predict_ab(self, rgb: np.ndarray) -> np.ndarray:
         """Real a and b for (H, W, 3) uint8 RGB at the network's own scale: (h, w, 2) float32."""
         height, width = rgb.shape[:2]
         factor = self.network.scale / max(height, width)
         size = (max(1, round(width * factor)), max(1, round(height * factor)))
-        small = _resize(rgb, size)
-        return self.predict_ab_batch(rgb_to_lab(small)[None, ..., 0])[0]
-
-    @torch.inference_mode()
-    def predict_ab_batch(self, luminance: np.ndarray) -> np.ndarray:
-        """Real a and b, (N, h, w, 2) float32, for (N, h, w) float32 real L, at its own scale."""
-        inputs = torch.from_numpy(normalize_luminance(luminance)[:, None])
-        return denormalize_ab(self.network(inputs).permute(0, 2, 3, 1).numpy())
+        luminance = rgb_to_lab(_resize(rgb, size))[..., 0]
+        inputs = torch.from_numpy(normalize_luminance(luminance)[None, None])
+        return denormalize_ab(self.network(inputs)[0].permute(1, 2, 0).numpy())
 
 
 def recolor(rgb: np.ndarray, ab: np.ndarray | None) -> np.ndarray:

@@ -11,6 +11,7 @@ import numpy as np
 from study.analysis import CONDITIONS
 
 KINDS = ("apple", "cherry", "pear")
+SHOWN_LIST, OTHER_LIST = "A", "B"  # each picture is on both, in complementary conditions
 
 
 def kinds_of_pairs(pairs: int, rng: np.random.Generator) -> list[str]:

@@ -17,6 +17,8 @@ import numpy as np
 from model import fruits360
 from model.colorizer import DEFAULT_WEIGHTS, Colorizer
 from model.networks import WeightsError
+from model.photos import PhotoError
+from study.design import SHOWN_LIST
 from study.stimuli import freeze, fruits360_photos, rendered_photos
 from study.store import Study, StudyError, connect, find_study, reading
 
@@ -52,7 +54,7 @@ def manifest(study: Study) -> str:
         "",
     ]
     for stimulus in study.stimuli:
-        if stimulus.list_name == "A":
+        if stimulus.list_name == SHOWN_LIST:
             lines.append(f"{stimulus.condition:10} {stimulus.color_sha256}  {stimulus.picture}")
     return "\n".join(lines)
 
@@ -90,10 +92,9 @@ def main(argv: list[str] | None = None) -> int:
             source, photos = RENDERED, rendered_photos(arguments.pairs, rng)
         else:
             root = fruits360.find_root(arguments.data)
-            source, photos = (
-                "photographs of Fruits-360, Test",
-                fruits360_photos(root, arguments.pairs, rng),
-            )
+            photos = fruits360_photos(root, arguments.pairs, rng)
+            is_rendered = any("Rendered" in photo.name for photo in photos)
+            source = RENDERED if is_rendered else "photographs of Fruits-360, Test"
         prefix = "rendered" if arguments.rendered else "fruits360"
         name = arguments.name or f"{prefix}-{colorizer.name}-{date.today()}"
         freeze(
@@ -101,7 +102,7 @@ def main(argv: list[str] | None = None) -> int:
         )
         with reading(engine) as session:
             print(manifest(find_study(session, name)))
-    except (StudyError, WeightsError, fruits360.DataError) as error:
+    except (StudyError, WeightsError, PhotoError, fruits360.DataError) as error:
         print(f"study.prepare: {error}", file=sys.stderr)
         return 2
     return 0

@@ -27,8 +27,6 @@ from study.store import (
     writing,
 )
 
-SHOWN_LIST = "A"  # the paper's protocol: every rater sees the same list
-
 
 @dataclass(frozen=True)
 class Pair:
@@ -59,12 +57,14 @@ def begin(engine: Engine, study_name: str, *, consent: bool) -> str:
         raise StudyError(texts.CONSENT_MISSING)
     with writing(engine) as session:
         study = find_study(session, study_name)
-        shown = [stimulus.token for stimulus in study.stimuli if stimulus.list_name == SHOWN_LIST]
+        shown = [
+            stimulus.token for stimulus in study.stimuli if stimulus.list_name == design.SHOWN_LIST
+        ]
         rating_session = RatingSession(
             study_id=study.id,
             rater_id=_new_rater(session),
             token=secrets.token_urlsafe(24),
-            list_name=SHOWN_LIST,
+            list_name=design.SHOWN_LIST,
         )
         for position, stimulus in enumerate(design.order(shown, np.random.default_rng()), 1):
             rating_session.trials.append(

@@ -104,7 +104,7 @@ def freeze(
         }
         for condition, color in versions.items():
             stimulus = Stimulus(
-                list_name="A" if condition == shown else "B",
+                list_name=design.SHOWN_LIST if condition == shown else design.OTHER_LIST,
                 picture=photo.name,
                 kind=photo.kind,
                 condition=condition,

@@ -158,7 +158,7 @@ def connect(url: str | None = None) -> sa.Engine:
         StudyError: not a database URL, no driver for it, or the database cannot be opened.
     """
     try:
-        parsed = sa.make_url(url or os.environ.get("STUDY_DB") or DEFAULT_URL)
+        parsed = sa.make_url(_chosen(url))
         is_sqlite = parsed.get_backend_name() == "sqlite"
         engine = sa.create_engine(
             parsed,
@@ -189,11 +189,15 @@ def connect(url: str | None = None) -> sa.Engine:
 def is_missing(url: str | None) -> bool:
     """Whether `url`, as in `connect`, is an SQLite file that does not exist."""
     try:
-        parsed = sa.make_url(url or os.environ.get("STUDY_DB") or DEFAULT_URL)
+        parsed = sa.make_url(_chosen(url))
     except ArgumentError:
         return False
     is_file = parsed.get_backend_name() == "sqlite" and parsed.database and not parsed.query
     return bool(is_file) and not Path(parsed.database).exists()
+
+
+def _chosen(url: str | None) -> str:
+    return url or os.environ.get("STUDY_DB") or DEFAULT_URL
 
 
 def _set_up_sqlite(connection, _) -> None:

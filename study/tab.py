@@ -11,6 +11,7 @@ import gradio as gr
 from sqlalchemy import Engine
 
 from study import session, texts
+from study.design import SHOWN_LIST
 from study.store import StudyError, check_frozen, find_study, reading
 
 CSS = """
@@ -105,7 +106,8 @@ def build(
     with reading(engine) as database:
         study = find_study(database, study_name)
         check_frozen(study)
-        pairs, pictures_from, step = len(study.stimuli) // 2, study.pictures_from, study.step
+        pairs = sum(stimulus.list_name == SHOWN_LIST for stimulus in study.stimuli)
+        pictures_from, step = study.pictures_from, study.step
     choices = [index * step for index in range(int(texts.SCALE_MAX / step) + 1)]
 
     with gr.Column(elem_id="rate"):

@@ -49,7 +49,7 @@ def count(engine: sa.Engine, table) -> int:
 def test_a_study_shows_five_controls_and_five_generated_pictures_of_all_kinds(engine):
     with store.reading(engine) as database:
         study = store.find_study(database, STUDY)
-        shown = [s for s in study.stimuli if s.list_name == session.SHOWN_LIST]
+        shown = [s for s in study.stimuli if s.list_name == design.SHOWN_LIST]
         pictures = {stimulus.picture for stimulus in study.stimuli}
     conditions = [stimulus.condition for stimulus in shown]
     kinds = [stimulus.kind for stimulus in shown]
@@ -146,7 +146,7 @@ def test_fruits360_pictures_come_from_test_and_from_different_varieties(
     assert prepare.main(arguments) == 0
     with store.reading(store.connect(db_url)) as database:
         study = store.find_study(database)
-        assert study.pictures_from == "photographs of Fruits-360, Test"
+        assert study.pictures_from == prepare.RENDERED, "it says what is shown"
         pictures = sorted({stimulus.picture for stimulus in study.stimuli})
     assert len(pictures) == 10
     assert all((rendered_dir / picture).is_file() for picture in pictures)
@@ -157,6 +157,7 @@ def test_a_prepared_study_of_real_pictures(fruits360_dir, tmp_path, capsys):
     url = f"sqlite:///{tmp_path / 's.sqlite'}"
     assert prepare.main(["--data", str(fruits360_dir), "--seed", "5", "--db", url]) == 0
     printed = capsys.readouterr().out
+    assert "photographs of Fruits-360, Test" in printed
     assert printed.count("\ncontrol ") == printed.count("\ngenerated ") == 5
 
 
