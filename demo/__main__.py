@@ -41,10 +41,9 @@ def main(argv: list[str] | None = None) -> int:
             try:
                 app.launch(page, host=arguments.host, port=arguments.port)
             except (OSError, OverflowError):
-                sys.exit(
-                    f"demo: port {arguments.port} on {arguments.host} cannot be used;"
-                    " choose another with --port."
-                )
+                address = f"port {arguments.port} on {arguments.host}"
+                print(f"demo: {address} cannot be used; choose another.", file=sys.stderr)
+                return 2
     except (StudyError, WeightsError) as error:
         print(f"demo: {error}", file=sys.stderr)
         return 2

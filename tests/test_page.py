@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from gradio_client import Client, handle_file
 from PIL import Image
 
+from demo import __main__ as demo
 from model.color import rgb_to_lab_exact
 from model.colorizer import recolor
 from model.metrics import is_in_color
@@ -166,6 +167,13 @@ def test_files_of_the_server_are_out_of_reach(server, file):
     answer = requests.get(f"{server.url}/gradio_api/queue/data?session_hash=forged").text
     assert '"success":false' in answer
     assert "x.png" not in answer, "the file was not even opened"
+
+
+@pytest.mark.parametrize("port", ["taken", "99999"])
+def test_a_port_that_cannot_be_had_is_one_sentence(server, db_url, port, capsys):
+    port = str(server.port) if port == "taken" else port
+    assert demo.main(["--port", port, "--db", db_url, "--examples", "rendered"]) == 2
+    assert f"demo: port {port} on 127.0.0.1 cannot be used" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("width", WIDTHS)
