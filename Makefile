@@ -6,6 +6,11 @@ PYTHON := $(VENV)/bin/python
 HOST ?= 127.0.0.1
 PORT ?= 7860
 DATA ?= $(FRUITS360_DIR)
+MORE ?= $(FRUITS360_MORE_DIR)
+PHOTOS ?= $(FRUIT_PHOTOS_DIR)
+FOLDERS = $(if $(DATA),--data "$(DATA)") $(if $(MORE),--more "$(MORE)") \
+	$(if $(PHOTOS),--photos "$(PHOTOS)")
+RECIPE ?= paper
 ARGS ?=
 TORCH ?=
 TORCH_PIN := $(shell grep '^torch==' requirements.txt)
@@ -15,7 +20,8 @@ TORCH_PIN := $(shell grep '^torch==' requirements.txt)
 
 help: ## list the commands
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
-	@echo "ARGS=... passes further flags on; DATA=DIR or FRUITS360_DIR=DIR is the Fruits-360 folder;"
+	@echo "ARGS=... passes further flags on; DATA=DIR or FRUITS360_DIR=DIR is the Fruits-360 folder,"
+	@echo "MORE=DIR and PHOTOS=DIR those of further varieties and of photos;"
 	@echo "TORCH=cpu installs PyTorch's CPU build where the default brings CUDA."
 
 setup: $(VENV)/installed ## make .venv and install requirements.txt
@@ -30,11 +36,11 @@ lint: $(VENV)/installed-test ## check style
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 
-train: setup ## train the paper's network (DATA=DIR, ARGS="--seed 1")
-	$(PYTHON) train.py paper $(if $(DATA),--data "$(DATA)") $(ARGS)
+train: setup ## train a network (DATA=DIR, RECIPE=colornet MORE=DIR PHOTOS=DIR, ARGS="--seed 1")
+	$(PYTHON) train.py $(RECIPE) $(FOLDERS) $(ARGS)
 
-evaluate: setup ## measure weights on the test split (DATA=DIR, ARGS="--weights NAME")
-	$(PYTHON) -m model.evaluate $(if $(DATA),--data "$(DATA)") $(ARGS)
+evaluate: setup ## measure weights (DATA=DIR, MORE=DIR, PHOTOS=DIR, ARGS="--weights NAME")
+	$(PYTHON) -m model.scorecard $(FOLDERS) $(ARGS)
 
 report: setup ## print the rating study's means (ARGS="--plot FILE.png")
 	@$(PYTHON) -m study.report $(ARGS)

@@ -1,17 +1,23 @@
 """Train a network by a named recipe.
 
     python train.py paper --data DIR
+    python train.py colornet --data DIR --more DIR --photos DIR
+    torchrun --nproc-per-node 2 train.py colornet ...
 
 writes config.json, metrics.json, curve.png and weights.safetensors into results/<run>/. Ctrl-C
 saves; the same command with --resume goes on exactly where it stopped (on the CPU bit for bit).
+`paper` learns from Fruits-360 alone, the other recipes also from further varieties and photos.
 """
 
 import argparse
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
 
+from model.collections import load_samples, load_validation
 from model.fruits360 import DataError, load_split
+from model.networks import weights_path
 from model.training import RECIPES, Interrupted, Run, to_lab, train
 
 
@@ -21,6 +27,8 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("recipe", choices=RECIPES, help="named configuration")
     parser.add_argument("--data", help="the Fruits-360 folder (default: FRUITS360_DIR)")
+    parser.add_argument("--more", help="further varieties (default: FRUITS360_MORE_DIR)")
+    parser.add_argument("--photos", help="photos of fruit (default: FRUIT_PHOTOS_DIR)")
     parser.add_argument("--run", help="folder under results/ (default: <recipe>-seed<seed>)")
     parser.add_argument("--resume", action="store_true", help="go on where the run stopped")
     parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
@@ -28,8 +36,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--split",
         default="train",
-        help="train, or seen to hold whole varieties out (default: %(default)s)",
+        help="train, whole for all of Training, or seen to hold whole varieties out"
+        " (default: %(default)s)",
     )
+    parser.add_argument("--start", help="begin with these weights: a name or a file")
     parser.add_argument("--epochs", type=int, help="default: the recipe's")
     parser.add_argument("--batch-size", type=int, help="default: the recipe's")
     parser.add_argument("--learning-rate", type=float, help="default: the recipe's")
@@ -40,6 +50,7 @@ def main(argv: list[str] | None = None) -> int:
         for name in ("epochs", "batch_size", "learning_rate")
         if (value := getattr(arguments, name)) is not None
     }
+    folders = {name: getattr(arguments, name) for name in ("data", "more", "photos")}
     try:
         run = Run(
             recipe_name=arguments.recipe,
@@ -48,10 +59,15 @@ def main(argv: list[str] | None = None) -> int:
             seed=arguments.seed,
             device=arguments.device,
             split=arguments.split,
+            start=weights_path(arguments.start) if arguments.start else None,
         )
-        validation_split = "val" if run.split == "train" else "seen-val"
-        training = to_lab(load_split(arguments.data, run.split).rgb)
-        validation = to_lab(load_split(arguments.data, validation_split).rgb)
+        if run.recipe.samples:
+            training = load_samples(run.split, run.seed, run.recipe.backgrounds, **folders)
+            validation = load_validation(run.split, **folders)
+        else:
+            validation_split = "seen-val" if run.split == "seen" else "val"
+            training = to_lab(load_split(arguments.data, run.split).rgb)
+            validation = to_lab(load_split(arguments.data, validation_split).rgb)
         result = train(run, training, validation, resume=arguments.resume)
     except Interrupted as error:
         print(f"\n{error} Go on with the same command and --resume.", file=sys.stderr)
@@ -62,6 +78,8 @@ def main(argv: list[str] | None = None) -> int:
         print(f"train.py: {error}", file=sys.stderr)
         return 2
 
+    if os.environ.get("RANK", "0") != "0":
+        return 0  # torchrun's other processes: the first one tells
     print(f"validation loss {result.validation_loss:.5f}, written to {run.folder}")
     if result.collapsed:
         print(

@@ -1,103 +1,40 @@
-"""The "Colorize" tab: a photo in, its colours at once."""
+"""The "Colorize" tab: a photo in, its colours at once, and ways to change them."""
 
-import functools
-import secrets
-import time
-from pathlib import Path
-
-import cv2
 import gradio as gr
-import numpy as np
-from gradio.data_classes import ImageData
 
-from model.colorizer import DEFAULT_WEIGHTS, Colorizer, colorized_name, recolor, save_png
+from demo import handlers, pins
+from model.colorizer import DEFAULT_WEIGHTS
 from model.examples import Example
-from model.metrics import fruit_ciede2000, is_in_color
-from model.networks import WeightsError, available_weights
-from model.photos import MAX_MEGAPIXELS, PhotoError, read_photo
+from model.networks import available_weights
+from model.photos import MAX_MEGAPIXELS
 
-PREVIEW_PIXELS = 1024  # longer side of what the page shows; the download has full size
+PINS_LABEL = 'Pins: [[x, y, "#RRGGBB"], ...] in pixels of the photo'  # on the API's page
+NETWORKS = {"colornet": "ColorNet", "paper": "PaperNet (the paper's)"}
 
 HINT = (
     f"JPEG, PNG, WebP, TIFF, BMP or GIF up to {MAX_MEGAPIXELS} megapixels. Of a colour photo only"
     " the luminance is used, and the true colours are shown for comparison."
 )
 
-CSS = """
+CSS = (
+    pins.CSS
+    + """
 #note p { font-size: 1.05em; }
 #examples .grid-wrap { min-height: 0; height: auto; max-height: none; }
 @media (max-width: 600px) {
   #examples .grid-container { grid-template-columns: repeat(3, 1fr) !important; }
 }
 """
-
-
-@functools.cache
-def load_colorizer(weights: str) -> Colorizer:
-    """Each network is loaded once a process."""
-    return Colorizer.load(weights)
-
-
-def colorize(
-    photo: ImageData | None, weights: str
-) -> tuple[tuple | None, str | None, np.ndarray | None, str]:
-    """Colorize an uploaded photo.
-
-    Returns:
-        the grayscale and the colorized preview, the full-size PNG's path, the true colours when
-        the photo was in colour, and a sentence on what was done.
-
-    Raises:
-        gr.Error: one sentence on what is wrong with the photo or the weights.
-    """
-    if photo is None:
-        return None, None, None, ""
-    if photo.path is None:
-        raise gr.Error("The photo did not arrive; upload it as a file.", print_exception=False)
-    name = Path(photo.orig_name or "photo")
-    try:
-        colorizer = load_colorizer(weights)
-        started = time.perf_counter()
-        rgb = read_photo(Path(photo.path))
-        colored = colorizer.colorize(rgb)
-        seconds = time.perf_counter() - started
-    except (PhotoError, WeightsError) as error:
-        raise gr.Error(str(error), duration=None, print_exception=False) from None
-
-    height, width = rgb.shape[:2]
-    note = f"{width} x {height} pixels colorized in {seconds:.2f} s (weights: {colorizer.name})."
-    before, after = preview(rgb), preview(colored)
-    true = before if is_in_color(before) else None
-    if true is not None:
-        difference = fruit_ciede2000(preview(after, 256), preview(true, 256))
-        note += (
-            f" Median CIEDE2000 to the true colours, white background left out: {difference:.1f}"
-            " (1 is just noticeable)."
-        )
-    return (recolor(before, None), after), _download(colored, name), true, note
-
-
-def preview(rgb: np.ndarray, pixels: int = PREVIEW_PIXELS) -> np.ndarray:
-    """`rgb`, (H, W, 3) uint8, shrunk to at most `pixels` on the longer side."""
-    factor = pixels / max(rgb.shape[:2])
-    if factor >= 1:
-        return rgb
-    size = [max(1, round(side * factor)) for side in rgb.shape[1::-1]]
-    return cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
-
-
-def _download(colored: np.ndarray, name: Path) -> str:
-    """The full-size PNG, in Gradio's own cache, which deletes it after a while."""
-    folder = Path(gr.utils.get_upload_folder()) / secrets.token_hex(16)
-    folder.mkdir(parents=True)
-    file = folder / colorized_name(name.stem)
-    save_png(colored, file)
-    return str(file)
+)
+SCROLL = """(photo) => {
+  const result = document.querySelector("#result");
+  if (photo) result.scrollIntoView({ block: "nearest", behavior: "smooth" });
+}"""
 
 
 def build(examples: list[Example]) -> None:
     """Put the tab's contents into the page."""
-    names = available_weights()
+    names = sorted(available_weights(), key=lambda name: name != DEFAULT_WEIGHTS)
     with gr.Row():
         with gr.Column():
             photo = gr.Image(
@@ -111,13 +48,20 @@ def build(examples: list[Example]) -> None:
             # says less about a bad one.
             photo.preprocess = lambda upload: upload
             weights = gr.Radio(
-                names, value=DEFAULT_WEIGHTS, label="Network", visible=len(names) > 1
+                [(NETWORKS.get(name, name), name) for name in names],
+                value=DEFAULT_WEIGHTS,
+                label="Network",
+                visible=len(names) > 1,
+                elem_id="network",
             )
+            vividness = gr.Slider(0, 2, 1, step=0.05, label="Vividness", elem_id="vividness")
             gr.Markdown(HINT)
         with gr.Column():
+            canvas = pins.canvas()
             result = gr.ImageSlider(
                 label="Before and after", format="png", elem_id="result", buttons=[]
             )
+            others = pins.others()
             note = gr.Markdown(label="Note", elem_id="note")
             download = gr.DownloadButton(
                 "Download in full size", variant="primary", interactive=False, elem_id="download"
@@ -143,29 +87,45 @@ def build(examples: list[Example]) -> None:
         buttons=[],
         elem_id="examples",
     )
+    shown = gr.State(handlers.Shown())
 
     def take_example(event: gr.SelectData) -> str:
         return str(examples[event.index].file)
 
-    def reveal(file: dict | None, true_colors: dict | None) -> tuple[gr.DownloadButton, gr.Image]:
-        return (
-            gr.DownloadButton(interactive=file is not None),
-            gr.Image(visible=true_colors is not None),
-        )
-
+    private = {"api_visibility": "private", "trigger_mode": "always_last"}
     gallery.select(take_example, None, photo, api_visibility="private")
-    gr.on(
-        [photo.change, weights.change],
-        colorize,
-        [photo, weights],
+    photo.change(None, photo, None, js=SCROLL, api_visibility="private")
+    # One listener for all that changes the picture, so that the newest wish has the last word.
+    painted = gr.on(
+        [photo.change, weights.change, vividness.release, canvas.input],
+        handlers.show,
+        [photo, weights, canvas, vividness, shown],
+        [result, note, true, download, canvas, others],
+        show_progress_on=result,
+        **private,
+    )
+    painted.failure(
+        handlers.after_error,
+        [photo, shown],
+        [result, note, true, download, canvas, others],
+        show_progress="hidden",
+        **private,
+    )
+    painted.success(handlers.show_versions, shown, others, show_progress="hidden", **private)
+    painted.success(handlers.make_download, shown, download, show_progress="hidden", **private)
+    canvas.select(handlers.show_likely, [canvas, shown], canvas, show_progress="hidden", **private)
+
+    listed = gr.JSON([], label=PINS_LABEL, visible=False)
+    versions = gr.JSON(label="Versions", visible=False)
+    count = gr.Number(
+        handlers.VERSIONS, minimum=1, maximum=8, precision=0, label="Count", visible=False
+    )
+    gr.Button(visible=False).click(
+        handlers.colorize,
+        [photo, weights, listed, vividness],
         [result, download, true, note],
         api_name="colorize",
-        scroll_to_output=True,
-    ).success(
-        reveal,
-        [download, true],
-        [download, true],
-        preprocess=False,
-        show_progress="hidden",
-        api_visibility="private",
+    )
+    gr.Button(visible=False).click(
+        handlers.alternatives, [photo, weights, count], versions, api_name="alternatives"
     )

@@ -11,6 +11,9 @@ import cv2
 import numpy as np
 import skimage.color
 
+NEUTRAL = 128  # a and b of grey in 8-bit Lab
+WHITE_LAB8 = (255, NEUTRAL, NEUTRAL)
+BIN_SIZE = 10  # of a and b, as in Zhang et al. 2016
 LUMINANCE_TOLERANCE = 0.4  # how far L may move when a colour is written as 8-bit RGB
 GAMUT_STEPS = 8  # bisections of the chroma: found to 1 part in 256
 
@@ -45,6 +48,11 @@ def denormalize_ab(ab: np.ndarray) -> np.ndarray:
     return np.rint((np.clip(ab, -1, 1) + 1) * 127.5) - 128
 
 
+def normalize_ab(ab: np.ndarray) -> np.ndarray:
+    """The paper's -1..1 from real a and b, rounded to 8-bit Lab: `denormalize_ab` takes it back."""
+    return normalize(np.rint(ab) + NEUTRAL)
+
+
 def lab_to_rgb(luminance: np.ndarray, ab: np.ndarray) -> np.ndarray:
     """RGB of exactly this luminance and, as far as sRGB allows, of these colours.
 
@@ -61,15 +69,15 @@ def lab_to_rgb(luminance: np.ndarray, ab: np.ndarray) -> np.ndarray:
     rgb = _clipped_rgb(luminance, ab)
     outside = _luminance_shift(luminance, rgb) > LUMINANCE_TOLERANCE
     if outside.any():
-        # a column of pixels, (n, 1) and (n, 1, 2): OpenCV converts images only
-        column, chroma = luminance[outside][:, None], ab[outside][:, None]
-        low, high = np.zeros_like(column), np.ones_like(column)
+        # a row of pixels, (1, n) and (1, n, 2): OpenCV converts images only
+        row, chroma = luminance[outside][None], ab[outside][None]
+        low, high = np.zeros_like(row), np.ones_like(row)
         for _ in range(GAMUT_STEPS):
             scale = (low + high) / 2
-            shift = _luminance_shift(column, _clipped_rgb(column, chroma * scale[..., None]))
+            shift = _luminance_shift(row, _clipped_rgb(row, chroma * scale[..., None]))
             fits = shift <= LUMINANCE_TOLERANCE
             low, high = np.where(fits, scale, low), np.where(fits, high, scale)
-        rgb[outside] = _clipped_rgb(column, chroma * low[..., None])[:, 0]
+        rgb[outside] = _clipped_rgb(row, chroma * low[..., None])[0]
     return rgb
 
 
@@ -80,9 +88,20 @@ def luminance_to_gray(luminance: np.ndarray) -> np.ndarray:
 
 
 def _clipped_rgb(luminance: np.ndarray, ab: np.ndarray) -> np.ndarray:
-    lab = np.dstack([luminance, ab]).astype(np.float32, copy=False)
+    lab = cv2.merge([luminance.astype(np.float32), ab.astype(np.float32)])
     return np.rint(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB) * 255).astype(np.uint8)
 
 
 def _luminance_shift(luminance: np.ndarray, rgb: np.ndarray) -> np.ndarray:
     return np.abs(rgb_to_lab(rgb)[..., 0] - luminance)
+
+
+def _bins_in_gamut() -> np.ndarray:
+    levels = np.arange(0, 256, 5, dtype=np.uint8)
+    cube = np.stack(np.meshgrid(levels, levels, levels), -1).reshape(1, -1, 3)
+    return np.unique(np.rint(rgb_to_lab(cube)[0, :, 1:] / BIN_SIZE) * BIN_SIZE, axis=0)
+
+
+# (bins, 2) float32, real a and b of the bin centres that some sRGB colour falls into: the
+# classes of Zhang et al. 2016, section 2.2
+AB_BINS = _bins_in_gamut()

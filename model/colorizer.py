@@ -1,22 +1,20 @@
 """The one pipeline: any photo in, a colour photo of the same size out.
 
     python -m model.colorizer PHOTO_OR_FOLDER... --out DIR
+    python -m model.colorizer PHOTO --out DIR --pin 120,80,#c03020 --vividness 1.2
 
 The page, the command line, the study and the tests all come through `Colorizer.colorize`.
 """
 
-import argparse
 import sys
-from collections.abc import Iterator
-from itertools import chain, count
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
 from PIL import Image
-from torch import nn
-from tqdm import tqdm
+from torch import Tensor, nn
 
 from model.color import (
     denormalize_ab,
@@ -25,12 +23,20 @@ from model.color import (
     normalize_luminance,
     rgb_to_lab,
 )
-from model.networks import WeightsError, available_weights, load_network, weights_path
-from model.photos import MAX_MEGAPIXELS, SUFFIXES, PhotoError, array_to_rgb, read_photo
+from model.likely import DISTINCT, palette, peaks, share_near
+from model.metrics import WHITE, ciede2000, fruit_mask
+from model.networks import HINTED, load_network, weights_path
+from model.photos import array_to_rgb
+from model.pins import MAX_PINS, Pin, PinError, check_place, hints_of, place_in
+from model.upsampling import recolor, resize
 
 DEFAULT_WEIGHTS = "paper"
-REMAP_COLUMNS = 32_000  # OpenCV's remap takes no more than 32,766
-STRIP_ROWS = 256  # full-size work goes strip by strip: memory stays bounded on large photos
+MAX_VIVIDNESS = 2
+SKETCH = 100  # pixels of the longer side at which a photo is told from a fruit on white
+WHITE_BORDER = 2 / 3  # white share of the outermost pixels: all Fruits-360 has more, photos less
+FILLS_FRAME = 0.9  # a fruit that takes this share of the longer side: as in Fruits-360
+HIGHLIGHT = 90  # L from which on a place shows the light and not the fruit
+PLACES = 3  # pins that bring an alternative about
 
 
 class Colorizer:
@@ -56,80 +62,228 @@ class Colorizer:
         path = weights_path(weights)
         return cls(load_network(path), path)
 
-    def colorize(self, photo: np.ndarray) -> np.ndarray:
+    @property
+    def takes_pins(self) -> bool:
+        return isinstance(self.network, HINTED)
+
+    def colorize(
+        self, photo: np.ndarray, *, pins: Sequence[Pin] = (), vividness: float = 1.0
+    ) -> np.ndarray:
         """Colours for `photo`, whose luminance stays as it is at full resolution.
 
         Args:
             photo: (H, W) or (H, W, 1, 3 or 4); uint8, uint16, bool, or float in 0..1. Of a colour
                 photo only the luminance is used.
+            pins: colours wanted at places; of two at one place the later one counts.
+            vividness: factor on the chroma, from 0 (grey) over 1 (as predicted) to 2.
 
         Returns:
             (H, W, 3) uint8 RGB.
 
         Raises:
             PhotoError: not such an array, or over `MAX_MEGAPIXELS`.
+            PinError: a pin outside the photo or of no colour, over `MAX_PINS`, or a network that
+                takes none.
+            ValueError: another vividness.
+        """
+        check_vividness(vividness)
+        rgb = array_to_rgb(photo)
+        ab = self.predict_ab(rgb, pins=pins)
+        return recolor(rgb, vividness * ab if vividness else None)
+
+    def predict_ab(self, rgb: np.ndarray, *, pins: Sequence[Pin] = ()) -> np.ndarray:
+        """Real a and b for (H, W, 3) uint8 RGB at the network's own scale: (h, w, 2) float32.
+
+        Raises:
+            PinError: as in `colorize`.
+        """
+        self._check_pins(pins, rgb)
+        small = self._at_working_scale(rgb)
+        return self._predict(small, pins, rgb.shape)
+
+    def alternatives(self, photo: np.ndarray, *, count: int = 4) -> list[tuple[Pin, ...]]:
+        """Clearly different versions that are plausible too, each as the pins that bring it about.
+
+        The peaks of the distribution over the fruit, each pinned where it is likely; what comes
+        out must differ from the automatic result and from the versions before.
+
+        Returns:
+            at most `count`, the likeliest first; none where the picture leaves no doubt, or from
+            a network without a distribution or hints.
+
+        Raises:
+            PhotoError: as in `colorize`.
         """
         rgb = array_to_rgb(photo)
-        return recolor(rgb, self.predict_ab(rgb))
+        if not (self.takes_pins and hasattr(self.network, "distribution")):
+            return []
+        small = self._at_working_scale(rgb)
+        automatic = self._predict(small, (), rgb.shape)
+        probability = self._distribution(small, (), rgb.shape)
+        weight = _weight_of_fruit(small, automatic)
+        fruit = weight > weight.mean() / 2
+        cells = cv2.resize(weight, probability.shape[1::-1], interpolation=cv2.INTER_AREA)
+        overall = np.average(probability, axis=(0, 1), weights=cells)
+
+        versions, shown = [], [recolor(small, automatic)]
+        for color in peaks(overall):
+            if len(versions) == count:
+                break
+            likely_here = cells * share_near(probability, color[None])[..., 0]
+            pins = _pins_of(color, likely_here, small, rgb.shape)
+            version = recolor(small, self._predict(small, pins, rgb.shape))
+            differences = (np.median(ciede2000(version[fruit], old[fruit])) for old in shown)
+            if pins and min(differences) >= DISTINCT:
+                versions.append(pins)
+                shown.append(version)
+        return versions
+
+    def likely_colors(
+        self, photo: np.ndarray, x: float, y: float, *, pins: Sequence[Pin] = (), count: int = 8
+    ) -> list[tuple[int, int, int]]:
+        """RGB colours that are likely at a place of `photo`, with its luminance.
+
+        Args:
+            photo, pins: as in `colorize`.
+            x, y: the place, in pixels of the full-size photo from its left and top edge.
+
+        Returns:
+            at most `count` plainly different colours, the likeliest first; none from a network
+            without a distribution.
+
+        Raises:
+            PhotoError, PinError: as in `colorize`, or the place is outside the photo.
+        """
+        rgb = array_to_rgb(photo)
+        height, width = rgb.shape[:2]
+        check_place(x, y, width, height)
+        self._check_pins(pins, rgb)
+        if not hasattr(self.network, "distribution"):
+            return []
+        small = self._at_working_scale(rgb)
+        probability = self._distribution(small, pins, rgb.shape)
+        row, column = place_in(x, y, rgb.shape, small.shape)
+        cell = _cell_size(small, probability)
+        luminance = rgb_to_lab(small)[row, column, 0]
+        return palette(probability[row // cell, column // cell], luminance, count)
+
+    def _check_pins(self, pins: Sequence[Pin], rgb: np.ndarray) -> None:
+        if pins and not self.takes_pins:
+            raise PinError(f"The weights {self.name} take no pins; leave them out.")
+        if len(pins) > MAX_PINS:
+            raise PinError(f"There are {len(pins):,} pins; the limit is {MAX_PINS}.")
+        for pin in pins:
+            pin.check(rgb.shape[1], rgb.shape[0])
+
+    def _at_working_scale(self, rgb: np.ndarray) -> np.ndarray:
+        """`rgb` with its fruit as large as the network knows it from training.
+
+        A fruit on white is brought to `studio_scale`, the whole to `photo_scale` at most. Another
+        photo is brought down to `photo_scale`; a tiny one is enlarged, to `studio_scale`.
+        """
+        studio, photo = self.network.studio_scale, self.network.photo_scale
+        longer = max(rgb.shape[:2])
+        mask = _fruit_on_white(rgb)
+        if mask is None:
+            pixels = np.clip(longer, studio, photo)
+        else:
+            # 2: the last pixel, and the half-covered rim that is not in the mask
+            share = max(np.ptp(places) + 2 for places in np.nonzero(mask)) / max(mask.shape)
+            pixels = studio if share >= FILLS_FRAME else min(studio / share, photo)
+        return _scaled(rgb, pixels / longer)
 
     @torch.inference_mode()
-    def predict_ab(self, rgb: np.ndarray) -> np.ndarray:
-        """Real a and b for (H, W, 3) uint8 RGB at the network's own scale: (h, w, 2) float32."""
-        height, width = rgb.shape[:2]
-        factor = self.network.scale / max(height, width)
-        size = (max(1, round(width * factor)), max(1, round(height * factor)))
-        luminance = rgb_to_lab(_resize(rgb, size))[..., 0]
-        inputs = torch.from_numpy(normalize_luminance(luminance)[None, None])
-        return denormalize_ab(self.network(inputs)[0].permute(1, 2, 0).numpy())
+    def _predict(self, small: np.ndarray, pins: Sequence[Pin], shape: tuple) -> np.ndarray:
+        """Real ab, (h, w, 2) float32, of `small`, a photo of this full `shape` at the network's
+        scale."""
+        ab = self.network(*self._inputs(small, pins, shape))
+        return denormalize_ab(ab[0].permute(1, 2, 0).numpy())
+
+    @torch.inference_mode()
+    def _distribution(self, small: np.ndarray, pins: Sequence[Pin], shape: tuple) -> np.ndarray:
+        """Probabilities of the ab bins, (rows, columns, bins) float32, otherwise as `_predict`."""
+        logits = self.network.distribution(*self._inputs(small, pins, shape))[1]
+        return logits[0].softmax(0).permute(1, 2, 0).numpy()
+
+    def _inputs(self, small: np.ndarray, pins: Sequence[Pin], shape: tuple) -> tuple[Tensor, ...]:
+        inputs = [normalize_luminance(rgb_to_lab(small)[..., 0])[None]]
+        if pins:
+            inputs.append(hints_of(pins, shape, small.shape))
+        return tuple(torch.from_numpy(channels[None]) for channels in inputs)
 
 
-def recolor(rgb: np.ndarray, ab: np.ndarray | None) -> np.ndarray:
-    """The luminance of `rgb` with the colours `ab`.
+def check_vividness(vividness: float) -> None:
+    """Raise ValueError unless it is a factor from 0 to `MAX_VIVIDNESS`."""
+    if not 0 <= vividness <= MAX_VIVIDNESS:
+        raise ValueError(
+            f"The vividness is {vividness}; it goes from 0 (grey) over 1 to {MAX_VIVIDNESS}."
+        )
+
+
+def _fruit_on_white(rgb: np.ndarray) -> np.ndarray | None:
+    """Where the fruit is, (h, w) bool with `SKETCH` pixels on the longer side, judged by luminance
+    alone; None for a photo without a white border."""
+    sketch = _scaled(rgb, SKETCH / max(rgb.shape[:2]))
+    sketch = luminance_to_gray(rgb_to_lab(sketch)[..., 0])
+    border = np.concatenate([sketch[0], sketch[-1], sketch[:, 0], sketch[:, -1]])
+    mask = fruit_mask(sketch)
+    return mask if np.mean(border >= WHITE) > WHITE_BORDER and mask.any() else None
+
+
+def _weight_of_fruit(small: np.ndarray, ab: np.ndarray) -> np.ndarray:
+    """How much each place counts as fruit, (h, w) float32 above 0: the fruit on white and nothing
+    else, and in another photo what has colour."""
+    mask = _fruit_on_white(small)
+    if mask is None:
+        weight = np.linalg.norm(ab, axis=-1)
+    else:
+        weight = cv2.resize(mask.astype(np.float32), (small.shape[1], small.shape[0]))
+    return weight + np.float32(1e-3)
+
+
+def _scaled(rgb: np.ndarray, factor: float) -> np.ndarray:
+    height, width = rgb.shape[:2]
+    return resize(rgb, (max(1, round(width * factor)), max(1, round(height * factor))))
+
+
+def _cell_size(small: np.ndarray, probability: np.ndarray) -> int:
+    """Pixels, each way, that share one distribution."""
+    return -(-max(small.shape[:2]) // max(probability.shape[:2]))
+
+
+def _pins_of(
+    color: np.ndarray, score: np.ndarray, small: np.ndarray, shape: tuple
+) -> tuple[Pin, ...]:
+    """Pins of this real ab at a few places apart.
 
     Args:
-        rgb: (H, W, 3) uint8.
-        ab: (h, w, 2) float32, real a and b at any scale, brought up smoothly; None for grey.
-
-    Returns:
-        (H, W, 3) uint8 RGB.
+        color: (2,) real ab.
+        score: (rows, columns), how good the places are, at the scale of the distribution.
+        small: (h, w, 3) uint8 RGB at the network's scale.
+        shape: of the full-size photo, in whose pixels the pins are.
     """
-    height, width = rgb.shape[:2]
-    result = np.empty_like(rgb)
-    for top in range(0, height, STRIP_ROWS):
-        rows = slice(top, min(top + STRIP_ROWS, height))
-        luminance = rgb_to_lab(rgb[rows])[..., 0]
-        if ab is None:
-            result[rows] = luminance_to_gray(luminance)
-        else:
-            result[rows] = lab_to_rgb(luminance, _enlarged_strip(ab, rows, height, width))
-    return result
-
-
-def _enlarged_strip(ab: np.ndarray, rows: slice, height: int, width: int) -> np.ndarray:
-    """Rows `rows` of `ab` enlarged to (height, width): bilinear, pixel centres aligned."""
-    y = (np.arange(rows.start, rows.stop, dtype=np.float32) + 0.5) * (ab.shape[0] / height) - 0.5
-    x = (np.arange(width, dtype=np.float32) + 0.5) * (ab.shape[1] / width) - 0.5
-    x_map, y_map = np.meshgrid(x, y)
-    return np.hstack(
-        [
-            cv2.remap(
-                ab,
-                x_map[:, left : left + REMAP_COLUMNS],
-                y_map[:, left : left + REMAP_COLUMNS],
-                cv2.INTER_LINEAR,
-                borderMode=cv2.BORDER_REPLICATE,
-            )
-            for left in range(0, width, REMAP_COLUMNS)
-        ]
-    )
-
-
-def _resize(rgb: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """`rgb` at (width, height) `size`: area averages on the way down, cubic on the way up."""
-    if (rgb.shape[1], rgb.shape[0]) == size:
-        return rgb
-    shrinking = size[0] * size[1] < rgb.shape[0] * rgb.shape[1]
-    return cv2.resize(rgb, size, interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_CUBIC)
+    cell = _cell_size(small, score)
+    luminance = rgb_to_lab(small)[..., 0]
+    by_cell = cv2.resize(luminance, score.shape[::-1], interpolation=cv2.INTER_AREA)
+    # the mean of 3 x 3, nothing outside: high well inside the fruit
+    score = cv2.blur(score, (3, 3), borderType=cv2.BORDER_CONSTANT) * (by_cell < HIGHLIGHT)
+    least = score.max() / 10
+    apart = int(np.sqrt(np.sum(score > score.max() / 4)) / 3)  # a third of the good places' width
+    pins = []
+    for _ in range(PLACES):
+        row, column = np.unravel_index(score.argmax(), score.shape)
+        if score[row, column] <= least:
+            break
+        y, x = (
+            min((place + 0.5) * cell, pixels - 0.5)
+            for place, pixels in zip((row, column), small.shape, strict=False)
+        )
+        rgb = lab_to_rgb(luminance[int(y), int(x)][None, None], color[None, None])[0, 0]
+        x, y = x * shape[1] / small.shape[1], y * shape[0] / small.shape[0]
+        pins.append(Pin(x, y, tuple(rgb.tolist())))
+        rows, columns = (slice(max(0, place - apart), place + apart + 1) for place in (row, column))
+        score[rows, columns] = 0
+    return tuple(pins)
 
 
 def colorized_name(stem: str) -> str:
@@ -147,64 +301,7 @@ def save_png(rgb: np.ndarray, file: Path) -> None:
         partial.unlink(missing_ok=True)
 
 
-def _photos(given: list[Path], out: Path) -> Iterator[tuple[Path, Path]]:
-    """Each photo to do and where its result goes; folders keep their inner structure."""
-    taken: set[Path] = set()
-    for path in given:
-        inner = sorted(
-            file
-            for file in path.rglob("*")
-            if file.suffix.lower() in SUFFIXES and file.is_file() and not _is_result(file, out)
-        )
-        for photo in inner if path.is_dir() else [path]:
-            folder = out / photo.parent.relative_to(path) if path.is_dir() else out
-            # apple.jpg may stand beside apple.png, or in two folders
-            full = photo.name.replace(".", "-")
-            stems = chain([photo.stem, full], (f"{full}-{number}" for number in count(2)))
-            targets = (folder / colorized_name(stem) for stem in stems)
-            target = next(target for target in targets if target not in taken)
-            taken.add(target)
-            yield photo, target
-
-
-def _is_result(file: Path, out: Path) -> bool:
-    """Whether an earlier call wrote this file: `out` may lie within the folder of photos."""
-    return file.name.endswith("-colorized.png") and file.resolve().is_relative_to(out.resolve())
-
-
-def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        description=f"Colorize photos: JPEG, PNG, WebP, TIFF, BMP, GIF to {MAX_MEGAPIXELS} MP."
-    )
-    parser.add_argument("photos", nargs="+", type=Path, help="files and folders")
-    parser.add_argument("--out", type=Path, required=True, help="folder for <name>-colorized.png")
-    parser.add_argument(
-        "--weights",
-        default=DEFAULT_WEIGHTS,
-        help=f"{', '.join(available_weights())}, or a .safetensors file (default: %(default)s)",
-    )
-    arguments = parser.parse_args(argv)
-    try:
-        colorizer = Colorizer.load(arguments.weights)
-        arguments.out.mkdir(parents=True, exist_ok=True)
-    except (WeightsError, OSError) as error:
-        print(f"model.colorizer: {error}", file=sys.stderr)
-        return 2
-
-    work = list(_photos(arguments.photos, arguments.out))
-    failed = []
-    for photo, target in tqdm(work, desc="colorizing", unit="photo", disable=None):
-        try:
-            colored = colorizer.colorize(read_photo(photo))
-            target.parent.mkdir(parents=True, exist_ok=True)
-            save_png(colored, target)
-        except (PhotoError, OSError) as error:
-            failed.append(str(error))
-    for sentence in failed or ([] if work else ["there is no photo in what was given"]):
-        print(f"failed: {sentence}", file=sys.stderr)
-    print(f"{len(work) - len(failed)} of {len(work)} photos colorized into {arguments.out}")
-    return 1 if failed or not work else 0
-
-
 if __name__ == "__main__":
+    from model.command import main
+
     sys.exit(main())

@@ -10,6 +10,7 @@ import argparse
 import json
 import sys
 from collections import defaultdict
+from collections.abc import Callable, Sequence
 from itertools import chain
 
 import numpy as np
@@ -17,32 +18,51 @@ import pandas as pd
 from tqdm import tqdm
 
 from model import fruits360
+from model.collections import Photos
 from model.colorizer import DEFAULT_WEIGHTS, Colorizer, recolor
-from model.metrics import ciede2000, colorfulness, fruit_mask
+from model.metrics import ciede2000, color_mask, colorfulness, fruit_mask
 from model.networks import WeightsError
 from model.training import evaluation_loss, to_lab
 
 
-def evaluate(colorizer: Colorizer, pictures: fruits360.Pictures) -> dict:
+def evaluate(
+    colorizer: Colorizer,
+    pictures: fruits360.Pictures | Photos,
+    *,
+    kind: Callable[[str], str] = fruits360.kind_of,
+) -> dict:
     """The figures for `pictures`, over all and for each kind of fruit.
 
+    Args:
+        colorizer: what colorizes.
+        pictures: with their true colours.
+        kind: the kind of a variety; `str` keeps the varieties themselves apart.
+
     Returns:
-        pictures, ab_mse (the paper's loss, whole pictures), and over all pixels of fruit:
-        ciede2000_mean, ciede2000_median, colorfulness_ratio; `kinds` holds the last three for
-        each kind.
+        pictures, ab_mse (the paper's loss, whole pictures), and over all pixels of fruit (of a
+        photo: all that are in colour): ciede2000_mean, ciede2000_median, colorfulness_ratio;
+        `kinds` holds the last three for each kind.
     """
     fruit = defaultdict(list)  # by kind: difference, generated and true pixels of each picture
+    photos = isinstance(pictures, Photos)
+    names = pictures.kinds if photos else map(kind, pictures.varieties)
     bar = tqdm(pictures.rgb, desc="evaluating", unit="", disable=None)
-    for rgb, variety in zip(bar, pictures.varieties, strict=True):
-        mask = fruit_mask(rgb)
+    for rgb, name in zip(bar, names, strict=True):
+        mask = color_mask(rgb) if photos else fruit_mask(rgb)
         generated, true = recolor(rgb, colorizer.predict_ab(rgb))[mask], rgb[mask]
-        fruit[fruits360.kind_of(variety)].append((ciede2000(generated, true), generated, true))
+        fruit[name].append((ciede2000(generated, true), generated, true))
     return {
         "pictures": len(pictures.rgb),
-        "ab_mse": evaluation_loss(colorizer.network, to_lab(pictures.rgb)),
+        "ab_mse": evaluation_loss(colorizer.network, _lab(pictures)),
         **_figures(list(chain(*fruit.values()))),
-        "kinds": {kind: _figures(fruit[kind]) for kind in sorted(fruit)},
+        "kinds": {name: _figures(fruit[name]) for name in sorted(fruit)},
     }
+
+
+def _lab(pictures: fruits360.Pictures | Photos) -> Sequence[np.ndarray]:
+    if isinstance(pictures, Photos):
+        return [to_lab(rgb[None])[0] for rgb in pictures.rgb]
+    return to_lab(pictures.rgb)
 
 
 def _figures(pictures: list[tuple]) -> dict[str, float | None]:

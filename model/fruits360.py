@@ -82,6 +82,7 @@ SPLITS = {
     "train": "Training without the validation arcs",
     "val": "one arc of every turntable sequence of Training",
     "test": "Test, for reporting only",
+    "whole": "all of Training, for weights whose recipe was chosen on train and val",
     "seen": "train without the held-out varieties",
     "seen-val": "val without the held-out varieties",
     "unseen": "Training of the held-out varieties, for weights trained on seen",
@@ -163,6 +164,8 @@ def split_files(root: Path, split: str) -> list[Path]:
     if split == "test":
         return list_files(root, "Test")
     files = list_files(root, "Training")
+    if split == "whole":
+        return files
     if split == "unseen":
         return [file for file in files if _is_held_out(file)]
     chosen = []

@@ -1,6 +1,7 @@
 """Every figure that is reported, as a pure function. Training, evaluation, the page and the README
 use these and no others."""
 
+import cv2
 import numpy as np
 from scipy import ndimage
 from skimage.color import deltaE_ciede2000
@@ -26,6 +27,11 @@ def fruit_mask(rgb: np.ndarray) -> np.ndarray:
     return ndimage.binary_erosion(filled, border_value=1)
 
 
+def fruit_mask_lab8(lab8: np.ndarray) -> np.ndarray:
+    """`fruit_mask` of (H, W, 3) uint8 8-bit Lab."""
+    return fruit_mask(cv2.cvtColor(lab8, cv2.COLOR_LAB2RGB))
+
+
 def ciede2000(rgb: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Colour difference CIEDE2000 (Sharma et al. 2005) of (..., 3) uint8 RGB, pixel by pixel.
 
@@ -43,8 +49,12 @@ def fruit_ciede2000(rgb: np.ndarray, true: np.ndarray) -> float:
 
 def is_in_color(rgb: np.ndarray) -> bool:
     """Whether (H, W, 3) uint8 RGB shows colours, beyond the tint and noise of a grey scan."""
-    chroma = np.linalg.norm(rgb_to_lab_exact(rgb)[..., 1:], axis=-1)
-    return bool(np.mean(chroma > COLOR_CHROMA) > 0.01)
+    return bool(np.mean(color_mask(rgb)) > 0.01)
+
+
+def color_mask(rgb: np.ndarray) -> np.ndarray:
+    """Where (H, W, 3) uint8 RGB is more than tinted, (H, W) bool: chroma over `COLOR_CHROMA`."""
+    return np.linalg.norm(rgb_to_lab_exact(rgb)[..., 1:], axis=-1) > COLOR_CHROMA
 
 
 def colorfulness(rgb: np.ndarray) -> float:

@@ -1,7 +1,13 @@
 """The networks, and their weights on disk.
 
 Each network takes L, `(N, 1, H, W) float32 in -1..1`, and gives ab, `(N, 2, H, W) float32` in the
-paper's units (`model.color`). Any height and width from 1 pixel up works.
+paper's units (`model.color`). Any height and width from 1 pixel up works. Those in `HINTED` also
+take hints, `(N, 3, H, W) float32`: ab and a mask that is 1 where they are given, all 0 elsewhere.
+Those with a `distribution` also give the logits of `model.color.AB_BINS`, `(N, bins, h, w)`, at a
+coarser scale.
+
+Attributes: `studio_scale` and `photo_scale`, the pixels of the longer side of a fruit on white and
+of any other photo at which the network was trained.
 """
 
 import json
@@ -9,9 +15,12 @@ from contextlib import suppress
 from pathlib import Path
 
 import safetensors.torch
+import torch
 import torch.nn.functional as F
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
+
+from model.color import AB_BINS
 
 WEIGHTS_FOLDER = Path(__file__).parent / "weights"
 
@@ -28,7 +37,7 @@ class PaperNet(nn.Module):
     cannot paint green or blue. "Upsample" repeats pixels, the default of the paper's time.
     """
 
-    scale = 100  # pixels of the longer side at which it was trained
+    studio_scale = photo_scale = 100
 
     def __init__(self) -> None:
         super().__init__()
@@ -58,7 +67,165 @@ def _conv_relu(inputs: int, outputs: int, kernel: int, *, stride: int = 1) -> li
     return [conv, nn.ReLU()]
 
 
-NETWORKS: dict[str, type[nn.Module]] = {"PaperNet": PaperNet}
+class ColorNet(nn.Module):
+    """A residual U-Net (Ronneberger et al. 2015) with attention and optional hints: 4.2 M weights.
+
+    Half the resolution is enough for colour, so it works from 1/2 to 1/16 of it: pixel
+    (un)shuffling brings picture and hints down to 1/2 and ab up again. At 1/16 dilated blocks,
+    attention and the mean over the picture give every place a view of the whole. A second output
+    at 1/8 is the distribution over ab bins, the colours that are likely at a place (Zhang et al.
+    2017, "Real-time user-guided image colorization", section 3.3).
+
+    Args:
+        dilation: dilate the blocks at 1/16.
+        attention: attention and the picture's mean at 1/16.
+    """
+
+    studio_scale = 100
+    photo_scale = 256
+    coarsest = 16
+
+    def __init__(self, *, dilation: bool = True, attention: bool = True) -> None:
+        super().__init__()
+        widths = (32, 64, 128, 256)
+        self.stem = _conv_norm_relu(4 * 4, widths[0])
+        self.encoder = nn.ModuleList([_Residual(widths[0])])
+        for above, width in zip(widths, widths[1:], strict=False):
+            down = _conv_norm_relu(above, width, stride=2)
+            second = _Residual(width, dilation=2 if dilation and width == widths[-1] else 1)
+            self.encoder.append(nn.Sequential(down, _Residual(width), second))
+        self.context = _Context(widths[-1]) if attention else nn.Identity()
+        self.decoder = nn.ModuleList(
+            nn.Sequential(_conv_norm_relu(below + width, width, kernel=1), _Residual(width))
+            for below, width in zip(widths[:0:-1], widths[-2::-1], strict=True)
+        )
+        self.to_ab = nn.Conv2d(widths[0], 2 * 4, 1)
+        self.to_bins = nn.Conv2d(widths[2], len(AB_BINS), 1)
+
+    def forward(self, luminance: Tensor, hints: Tensor | None = None) -> Tensor:
+        return self.distribution(luminance, hints)[0]
+
+    def distribution(self, luminance: Tensor, hints: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """ab, and the logits of the ab bins at 1/8 of the resolution."""
+        height, width = luminance.shape[-2:]
+        if hints is None:
+            hints = luminance.new_zeros(len(luminance), 3, height, width)
+        padding = (0, -width % self.coarsest, 0, -height % self.coarsest)
+        padded = [F.pad(luminance, padding, mode="replicate"), F.pad(hints, padding)]
+        features = self.stem(F.pixel_unshuffle(torch.cat(padded, 1), 2))
+        skips = []
+        for level in self.encoder:
+            features = level(features)
+            skips.append(features)
+        features = self.context(skips.pop())
+        coarse = None
+        for level in self.decoder:
+            enlarged = F.interpolate(features, scale_factor=2, mode="nearest")
+            features = level(torch.cat([enlarged, skips.pop()], 1))
+            if coarse is None:
+                coarse = features
+        ab = F.pixel_shuffle(self.to_ab(features), 2)[..., :height, :width]
+        return ab, self.to_bins(coarse)[..., : -(-height // 8), : -(-width // 8)]
+
+
+class ZhangNet(nn.Module):
+    """The network of Zhang et al. 2016, "Colorful image colorization", the paper's "previous
+    solution": it classifies each place, at 1/4 of the resolution, into one of the ab bins.
+
+    Args:
+        width: share of the published channels; 1 has 32 M weights.
+        temperature: of the annealed mean (section 2.3) that makes ab of the distribution.
+    """
+
+    studio_scale = 100
+    photo_scale = 256
+
+    def __init__(self, *, width: float = 0.25, temperature: float = 0.38) -> None:
+        super().__init__()
+        self.temperature = temperature
+        c = [round(n * width) for n in (64, 128, 256, 512, 512, 512, 512, 256)]
+        stages = [_stage(1, c[0], 2, stride=2), _stage(c[0], c[1], 2, stride=2)]
+        stages += [_stage(c[1], c[2], 3, stride=2), _stage(c[2], c[3], 3)]
+        stages += [_stage(c[3], c[4], 3, dilation=2), _stage(c[4], c[5], 3, dilation=2)]
+        stages += [_stage(c[5], c[6], 3)]
+        up = nn.ConvTranspose2d(c[6], c[7], 4, stride=2, padding=1)
+        last = [nn.Conv2d(c[7], c[7], 3, padding=1), nn.ReLU()]
+        last += [nn.Conv2d(c[7], c[7], 3, padding=1), nn.ReLU()]
+        self.layers = nn.Sequential(*stages, up, nn.ReLU(), *last, nn.Conv2d(c[7], len(AB_BINS), 1))
+        bins = torch.from_numpy(AB_BINS).float() / 127.5
+        self.register_buffer("bins", bins, persistent=False)
+
+    def forward(self, luminance: Tensor) -> Tensor:
+        return self.distribution(luminance)[0]
+
+    def distribution(self, luminance: Tensor) -> tuple[Tensor, Tensor]:
+        """ab, and the logits of the ab bins at 1/4 of the resolution."""
+        height, width = luminance.shape[-2:]
+        padded = F.pad(luminance, (0, -width % 8, 0, -height % 8), mode="replicate")
+        logits = self.layers(padded)
+        annealed = (logits.float() / self.temperature).softmax(1)
+        ab = torch.einsum("nqhw,qc->nchw", annealed, self.bins)
+        ab = F.interpolate(ab, scale_factor=4, mode="bilinear")[..., :height, :width]
+        return ab, logits[..., : -(-height // 4), : -(-width // 4)]
+
+
+class _Residual(nn.Module):
+    def __init__(self, width: int, *, dilation: int = 1) -> None:
+        super().__init__()
+        self.first = _conv_norm_relu(width, width, dilation=dilation)
+        second = nn.Conv2d(width, width, 3, padding=dilation, dilation=dilation, bias=False)
+        self.second = nn.Sequential(second, nn.BatchNorm2d(width))
+        nn.init.zeros_(self.second[1].weight)  # begins as the identity
+
+    def forward(self, features: Tensor) -> Tensor:
+        return F.relu(features + self.second(self.first(features)))
+
+
+class _Context(nn.Module):
+    """What every place may know of the whole: multi-head attention, and the mean."""
+
+    def __init__(self, width: int, heads: int = 4) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.attention = nn.MultiheadAttention(width, heads, batch_first=True)
+        self.mean = nn.Linear(width, width)
+
+    def forward(self, features: Tensor) -> Tensor:
+        places = self.norm(features.flatten(2).transpose(1, 2))
+        seen = self.attention(places, places, places, need_weights=False)[0]
+        seen = seen + self.mean(places.mean(1, keepdim=True))
+        return features + seen.transpose(1, 2).reshape(features.shape)
+
+
+def _conv_norm_relu(
+    inputs: int, outputs: int, *, kernel: int = 3, stride: int = 1, dilation: int = 1
+) -> nn.Sequential:
+    padding = dilation * (kernel // 2)
+    conv = nn.Conv2d(
+        inputs, outputs, kernel, stride=stride, padding=padding, dilation=dilation, bias=False
+    )
+    return nn.Sequential(conv, nn.BatchNorm2d(outputs), nn.ReLU())
+
+
+def _stage(
+    inputs: int, outputs: int, convs: int, *, stride: int = 1, dilation: int = 1
+) -> nn.Module:
+    """Convolutions with ReLU, the last one strided, then batch norm."""
+    layers: list[nn.Module] = []
+    for index in range(convs):
+        step = stride if index == convs - 1 else 1
+        conv = nn.Conv2d(inputs, outputs, 3, stride=step, padding=dilation, dilation=dilation)
+        layers += [conv, nn.ReLU()]
+        inputs = outputs
+    return nn.Sequential(*layers, nn.BatchNorm2d(outputs))
+
+
+NETWORKS: dict[str, type[nn.Module]] = {
+    "PaperNet": PaperNet,
+    "ColorNet": ColorNet,
+    "ZhangNet": ZhangNet,
+}
+HINTED = (ColorNet,)
 
 
 def available_weights() -> list[str]:
@@ -84,10 +251,13 @@ def weights_path(weights: str | Path) -> Path:
     )
 
 
-def save_weights(network: nn.Module, path: Path, facts: dict) -> None:
-    """Write `network` as safetensors, its class and `facts` about its training as metadata."""
+def save_weights(network: nn.Module, path: Path, facts: dict, *, half: bool = False) -> None:
+    """Write `network` as safetensors, its class and `facts` about its training as metadata; with
+    `half` its matrices as float16."""
     facts = facts | {"network": type(network).__name__}
     state = {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}
+    if half:
+        state = {n: t.half() if t.ndim > 1 else t for n, t in state.items()}
     metadata = {"facts": json.dumps(facts)}  # one entry: several would be written in any order
     path.write_bytes(safetensors.torch.save(state, metadata))  # save_file would hide it from others
 
@@ -102,7 +272,8 @@ def load_network(weights: str | Path) -> nn.Module:
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
-        network = NETWORKS[json.loads(metadata["facts"])["network"]]()
+        facts = json.loads(metadata["facts"])
+        network = NETWORKS[facts["network"]](**facts.get("options", {}))
         network.load_state_dict(safetensors.torch.load_file(path), strict=True)
     except (SafetensorError, OSError) as error:
         raise WeightsError(f"{path.name} is no readable safetensors file ({error}).") from None

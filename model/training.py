@@ -1,36 +1,76 @@
-"""The training loop: recipes, checkpoints, exact resuming, and what a run leaves behind."""
+"""The training loop: recipes, checkpoints, exact resuming, and what a run leaves behind.
+
+Started by `torchrun`, every process takes its share of each batch (DistributedDataParallel).
+"""
 
 import json
 import math
+import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
 import torch
+import torch.distributed as dist
 from matplotlib.figure import Figure
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from model.color import normalize, rgb_to_lab8
+from model.color import NEUTRAL, normalize, rgb_to_lab8
+from model.losses import REGRESSIONS, Classification, PatchCritic, bin_shares, reverse_gradient
 from model.metrics import ab_mse
-from model.networks import NETWORKS, save_weights
+from model.networks import HINTED, NETWORKS, load_network, save_weights
+from model.samples import Samples
 
 CHECKPOINT_STEPS = 100  # steps between checkpoints
 EVALUATION_BATCH = 64
+WARM_UP = 0.03  # share of a run in which the learning rate rises
+SETTLING_BATCHES = 60  # from which averaged weights get their batch statistics
+PRIOR_SAMPLES = 1_000  # from which the shares of the ab bins are counted
+DRAWING_PROCESSES = 8  # that draw samples while a GPU trains
 DEAD = 0.001  # an output that is not 0 on fewer pixels than this share is dead
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A named training configuration: the loss is the mean squared error of ab, by Adam."""
+    """A named training configuration, by Adam.
+
+    Attributes:
+        network: a name in `NETWORKS`; `options` are arguments of it.
+        regression: a name in `REGRESSIONS`, the loss of ab; None trains the distribution alone.
+        distribution: weight of the loss of the distribution over ab bins, where there is one.
+        rebalanced: weigh rare colours up in the loss of the distribution.
+        adversarial: weight of the gradient by which a critic, trained along, tells the network
+            where its colours do not look true; 0 for none.
+        cosine: warm the learning rate up and bring it down to 0 along a cosine.
+        ema: decay of the running average of the weights, which is what is kept; 0 for none.
+        bfloat16: compute in that type where it is safe.
+        samples: an epoch is so many samples of `model.samples`; 0: the pictures, each once.
+        backgrounds: share of cut-out fruit put on something else than white.
+        half: keep the weights as float16.
+    """
 
     network: str
     epochs: int
     batch_size: int
     learning_rate: float
+    options: dict = field(default_factory=dict)
+    regression: str | None = "mse"
+    distribution: float = 0
+    rebalanced: bool = False
+    adversarial: float = 0
+    cosine: bool = False
+    ema: float = 0
+    bfloat16: bool = False
+    samples: int = 0
+    backgrounds: float = 0
+    half: bool = False
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "learning_rate"):
@@ -38,11 +78,46 @@ class Recipe:
             if not value > 0 or not math.isfinite(value):
                 raise ValueError(f"--{name.replace('_', '-')} must be above 0, not {value}.")
 
+    def told(self) -> dict:
+        """The attributes that say something: all that have no default or differ from it."""
+        default = {f.name: f.default for f in fields(self)} | {"options": {}}
+        return {name: value for name, value in asdict(self).items() if value != default[name]}
+
 
 RECIPES = {
     # One epoch is the paper's. It gives neither batch size nor learning rate: these validated
     # best, see results/paper/.
     "paper": Recipe(network="PaperNet", epochs=1, batch_size=16, learning_rate=1e-3),
+    # Chosen on validation data, see results/ablation/.
+    "colornet": Recipe(
+        network="ColorNet",
+        epochs=18,
+        batch_size=32,
+        learning_rate=1.5e-3,
+        regression="mse",
+        distribution=1e-3,
+        cosine=True,
+        ema=0.999,
+        bfloat16=True,
+        samples=20_000,
+        backgrounds=0.15,
+        half=True,
+    ),
+    # Zhang et al. 2016, a quarter of the channels.
+    "zhang": Recipe(
+        network="ZhangNet",
+        epochs=10,
+        batch_size=32,
+        learning_rate=1e-3,
+        regression=None,
+        distribution=1,
+        rebalanced=True,
+        cosine=True,
+        bfloat16=True,
+        samples=10_000,
+        backgrounds=0.15,
+        half=True,
+    ),
 }
 
 
@@ -56,12 +131,13 @@ class Run:
     seed: int = 0
     device: str = "auto"
     split: str = "train"
+    start: Path | None = None  # weights to begin with instead of random ones
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**63:
             raise ValueError(f"--seed is a number from 0 to 2^63 - 1, not {self.seed}.")
-        if self.split not in ("train", "seen"):
-            raise ValueError(f"--split is train or seen, not {self.split!r}.")
+        if self.split not in ("train", "seen", "whole"):
+            raise ValueError(f"--split is train, seen or whole, not {self.split!r}.")
         if self.device not in ("auto", "cpu", "cuda"):
             raise ValueError(f"--device is auto, cpu or cuda, not {self.device!r}.")
         if self.device == "cuda" and not torch.cuda.is_available():
@@ -71,19 +147,21 @@ class Run:
         """What resuming must find unchanged."""
         return {
             "recipe": self.recipe_name,
-            **asdict(self.recipe),
+            **self.recipe.told(),
             "seed": self.seed,
             "split": self.split,
+            **({"start": self.start.name} if self.start else {}),
         }
 
 
 @dataclass
 class Progress:
-    """Where a run stands: `step` batches done, the loss of each, validation after each epoch."""
+    """Where a run stands: `step` batches done, the loss of each, after each epoch the paper's loss
+    on each validation set."""
 
     step: int = 0
     losses: list[float] = field(default_factory=list)
-    validation: list[float] = field(default_factory=list)
+    validation: list[dict[str, float]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -107,8 +185,67 @@ def to_lab(rgb: np.ndarray) -> np.ndarray:
     return np.stack([rgb_to_lab8(picture) for picture in rgb]).transpose(0, 3, 1, 2)
 
 
+class Shuffled(Dataset):
+    """Batches, by step, of pictures that come once an epoch: their order depends on the seed and
+    the epoch alone, so that a resumed run meets the same ones."""
+
+    def __init__(self, lab: np.ndarray, size: int, seed: int) -> None:
+        self.lab, self.size, self.seed = lab, size, seed
+        self.steps_an_epoch = math.ceil(len(lab) / size)
+        self._epoch, self._order = -1, np.empty(0)
+
+    def __getitem__(self, step: int) -> tuple[np.ndarray, None]:
+        epoch, place = divmod(step, self.steps_an_epoch)
+        if epoch != self._epoch:
+            order = np.random.default_rng([self.seed, epoch]).permutation(len(self.lab))
+            self._epoch, self._order = epoch, order
+        return self.lab[self._order[place * self.size : (place + 1) * self.size]], None
+
+
+class Drawn(Dataset):
+    """Batches, by step, of samples."""
+
+    def __init__(self, samples: Samples, size: int, samples_an_epoch: int) -> None:
+        self.samples, self.size = samples, size
+        self.steps_an_epoch = math.ceil(samples_an_epoch / size)
+
+    def __getitem__(self, step: int) -> tuple[np.ndarray, np.ndarray]:
+        return self.samples.batch(range(step * self.size, (step + 1) * self.size))
+
+
+class Objective(nn.Module):
+    """The network and its loss, as one module that DistributedDataParallel can wrap."""
+
+    def __init__(self, network: nn.Module, recipe: Recipe, prior: np.ndarray | None) -> None:
+        super().__init__()
+        self.network, self.recipe = network, recipe
+        self.classification = Classification(prior) if recipe.distribution else None
+        self.critic = PatchCritic() if recipe.adversarial else None
+
+    def forward(self, luminance: Tensor, ab: Tensor, hints: Tensor | None) -> Tensor:
+        given = _given(self.network, luminance, hints)
+        with torch.autocast(luminance.device.type, torch.bfloat16, self.recipe.bfloat16):
+            if self.classification is None:
+                predicted = self.network(*given)
+            else:
+                predicted, logits = self.network.distribution(*given)
+        loss = 0
+        if self.recipe.regression:
+            loss = REGRESSIONS[self.recipe.regression](predicted.float(), ab)
+        if self.classification is not None:
+            loss = loss + self.recipe.distribution * self.classification(logits, ab)
+        if self.critic is not None:
+            generated = reverse_gradient(predicted.float(), self.recipe.adversarial)
+            loss = loss + self.critic(luminance, ab, generated)
+        return loss
+
+
 def train(
-    run: Run, training: np.ndarray, validation: np.ndarray, *, resume: bool = False
+    run: Run,
+    training: np.ndarray | Samples,
+    validation: np.ndarray | dict[str, Sequence[np.ndarray]],
+    *,
+    resume: bool = False,
 ) -> Result:
     """Train, with a progress bar, and write config.json, metrics.json, curve.png and
     weights.safetensors into `run.folder`.
@@ -117,8 +254,8 @@ def train(
 
     Args:
         run: what to do.
-        training: (N, 3, H, W) uint8 Lab, from `to_lab`.
-        validation: the same, other pictures.
+        training: (N, 3, H, W) uint8 Lab, from `to_lab`, or samples where the recipe has them.
+        validation: the same, other pictures; or several sets by name, each of (3, H, W) uint8 Lab.
         resume: go on from the folder's checkpoint.
 
     Raises:
@@ -126,11 +263,25 @@ def train(
             folder holds a run that is not to be resumed, or the loss is no number any more.
         Interrupted: Ctrl-C; the checkpoint is written.
     """
-    device = _device(run.device)
+    sets = validation if isinstance(validation, dict) else {"validation": validation}
+    recipe, device = run.recipe, _device(run.device)
+    rank, processes = _join_processes(device)
     torch.manual_seed(run.seed)
-    network = NETWORKS[run.recipe.network]().to(device, memory_format=torch.channels_last)
-    optimizer = torch.optim.Adam(network.parameters(), lr=run.recipe.learning_rate)
-    config = run.config() | {"training_pictures": len(training)}
+    network = NETWORKS[recipe.network](**recipe.options)
+    if run.start:
+        if (start := load_network(run.start)).state_dict().keys() != network.state_dict().keys():
+            raise ValueError(f"--start: {run.start.name} holds weights of another network.")
+        network.load_state_dict(start.state_dict())
+    network.to(device, memory_format=torch.channels_last)
+    objective = Objective(network, recipe, _prior(training) if recipe.rebalanced else None)
+    objective.to(device)
+    optimizer = torch.optim.Adam(objective.parameters(), lr=recipe.learning_rate)
+    average = None
+    if recipe.ema:
+        decay = get_ema_multi_avg_fn(recipe.ema)
+        average = AveragedModel(network, multi_avg_fn=decay)
+    kept = average.module if average else network  # what is validated and saved
+    config = run.config() | _amount(training)
     checkpoint = run.folder / "run.ckpt"
     progress = Progress()
     if checkpoint.exists() and not resume:
@@ -138,79 +289,120 @@ def train(
             f"{run.folder} holds a run: --resume goes on with it, --run NAME begins another."
         )
     if resume:
-        progress = _restore(checkpoint, config, network, optimizer)
-    run.folder.mkdir(parents=True, exist_ok=True)
-    _write_json(run.folder / "config.json", config)
+        progress = _restore(checkpoint, config, objective, optimizer, average)
+    if rank == 0:
+        run.folder.mkdir(parents=True, exist_ok=True)
+        _write_json(run.folder / "config.json", config)
 
     def save() -> None:
-        _save(checkpoint, config, network, optimizer, progress)
+        if rank == 0:
+            _save(checkpoint, config, objective, optimizer, average, progress)
 
-    steps_an_epoch = math.ceil(len(training) / run.recipe.batch_size)
-    total = steps_an_epoch * run.recipe.epochs
-    bar = tqdm(total=total, initial=progress.step, desc=run.folder.name, unit="batch", disable=None)
+    if recipe.samples:
+        batches = Drawn(training, recipe.batch_size, recipe.samples)
+    else:
+        batches = Shuffled(training, recipe.batch_size, run.seed)
+    spread = DistributedDataParallel(objective) if processes > 1 else objective
+    total = batches.steps_an_epoch * recipe.epochs
+    loader = iter(
+        DataLoader(
+            batches,
+            batch_size=None,
+            sampler=range(progress.step, total),
+            num_workers=DRAWING_PROCESSES if recipe.samples and device.type == "cuda" else 0,
+            collate_fn=tuple,
+        )
+    )
+    bar = tqdm(
+        total=total,
+        initial=progress.step,
+        desc=run.folder.name,
+        unit="batch",
+        disable=None if rank == 0 else True,
+    )
     with bar, _interruptible() as interrupted:
         # an epoch is over when it is validated: a run may stop between its last batch and that
-        while (epoch := len(progress.validation)) < run.recipe.epochs:
-            for batch in _rest_of_epoch(training, run, epoch, progress.step):
-                luminance, ab = _inputs(batch, device)
-                loss = nn.functional.mse_loss(network(luminance), ab)
+        while (epoch := len(progress.validation)) < recipe.epochs:
+            while progress.step < (epoch + 1) * batches.steps_an_epoch:
+                lab, hints = _share(next(loader), rank, processes)
+                for group in optimizer.param_groups:
+                    group["lr"] = recipe.learning_rate * _schedule(recipe, progress.step / total)
+                luminance, ab = _inputs(lab, device)
+                loss = spread(luminance, ab, _hint_inputs(hints, device))
                 optimizer.zero_grad()
                 loss.backward()
                 optimizer.step()
-                progress.losses.append(loss.item())
+                if average:
+                    average.update_parameters(network)
+                progress.losses.append(_mean_over_processes(loss.detach(), processes))
                 if not math.isfinite(progress.losses[-1]):
                     raise ValueError(
                         f"The loss of batch {progress.step + 1} is no number any more: give a"
-                        f" lower --learning-rate than {run.recipe.learning_rate:g}."
+                        f" lower --learning-rate than {recipe.learning_rate:g}."
                     )
                 progress.step += 1
                 bar.update()
                 bar.set_postfix(loss=f"{np.mean(progress.losses[-50:]):.4f}")
-                if interrupted():
+                stop = torch.tensor(float(interrupted()), device=device)
+                if _mean_over_processes(stop, processes):
                     save()
                     raise Interrupted(f"Saved after batch {progress.step} of {total}.")
                 if progress.step % CHECKPOINT_STEPS == 0:
                     save()
-            progress.validation.append(evaluation_loss(network, validation))
+            if average:
+                _settle(kept, batches, recipe, device)
+            progress.validation.append(
+                {name: evaluation_loss(kept, lab) for name, lab in sets.items()}
+            )
             save()
 
-    result = Result(progress.validation[-1], dead_channels(network, validation))
-    facts = config | {"validation_loss": result.validation_loss}
-    save_weights(network, run.folder / "weights.safetensors", facts)
-    _write_json(
-        run.folder / "metrics.json",
-        {
-            **asdict(result),
-            "collapsed": result.collapsed,
-            "validation_by_epoch": progress.validation,
-            "validation_pictures": len(validation),
-        },
-    )
-    plot_curve(progress, steps_an_epoch, run.folder / "curve.png")
+    first = next(iter(sets))
+    result = Result(progress.validation[-1][first], dead_channels(kept, sets[first]))
+    if rank == 0:
+        facts = config | {"validation_loss": result.validation_loss}
+        save_weights(kept, run.folder / "weights.safetensors", facts, half=recipe.half)
+        _write_json(
+            run.folder / "metrics.json",
+            {
+                **asdict(result),
+                "collapsed": result.collapsed,
+                "validation_by_epoch": progress.validation,
+                "validation_pictures": {name: len(lab) for name, lab in sets.items()},
+            },
+        )
+        plot_curve(progress, batches.steps_an_epoch, run.folder / "curve.png")
     return result
 
 
 @torch.inference_mode()
-def predict(network: nn.Module, lab: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Predicted and true ab of (N, 3, H, W) uint8 Lab, batch by batch, in the paper's units."""
+def predict(
+    network: nn.Module, lab: Sequence[np.ndarray]
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Predicted and true ab, batch by batch, in the paper's units.
+
+    Args:
+        network: any.
+        lab: (N, 3, H, W) uint8 Lab, or a list of (3, H, W), of which each is a batch.
+    """
     device = next(network.parameters()).device
     training = network.training
+    size = EVALUATION_BATCH if isinstance(lab, np.ndarray) else 1
     network.eval()
     try:
-        for start in range(0, len(lab), EVALUATION_BATCH):
-            luminance, ab = _inputs(lab[start : start + EVALUATION_BATCH], device)
+        for start in range(0, len(lab), size):
+            luminance, ab = _inputs(np.asarray(lab[start : start + size]), device)
             yield network(luminance).float().cpu().numpy(), ab.cpu().numpy()
     finally:
         network.train(training)
 
 
-def evaluation_loss(network: nn.Module, lab: np.ndarray) -> float:
-    """The paper's loss over (N, 3, H, W) uint8 Lab."""
+def evaluation_loss(network: nn.Module, lab: Sequence[np.ndarray]) -> float:
+    """The paper's loss over what `predict` takes, the mean of the pictures' own."""
     losses = [(ab_mse(predicted, true), len(true)) for predicted, true in predict(network, lab)]
     return sum(loss * count for loss, count in losses) / len(lab)
 
 
-def dead_channels(network: nn.Module, lab: np.ndarray) -> list[str]:
+def dead_channels(network: nn.Module, lab: Sequence[np.ndarray]) -> list[str]:
     """Which of a and b the network gives as exactly 0, that is grey, all but everywhere: the
     ReLU behind it has died."""
     lives = np.zeros(2)
@@ -230,10 +422,10 @@ def plot_curve(progress: Progress, steps_an_epoch: int, file: Path) -> None:
     axes.plot(steps, losses, color="0.8", linewidth=0.6, label="each batch")
     axes.plot(steps[window - 1 :], mean, color="tab:blue", label=f"mean of {window}")
     epochs = steps_an_epoch * np.arange(1, len(progress.validation) + 1)
-    axes.plot(epochs, progress.validation, "o", color="tab:orange", label="validation")
-    axes.set(
-        xlabel="batch", ylabel="mean squared error of ab", yscale="log", title=file.parent.name
-    )
+    for number, name in enumerate(progress.validation[0], 1):
+        values = [losses[name] for losses in progress.validation]
+        axes.plot(epochs, values, "o", color=f"C{number}", label=name, markersize=4)
+    axes.set(xlabel="batch", ylabel="loss", yscale="log", title=file.parent.name)
     axes.legend()
     figure.savefig(file, dpi=110, metadata={"Software": None})
 
@@ -250,27 +442,94 @@ def _inputs(lab: np.ndarray, device: torch.device) -> tuple[Tensor, Tensor]:
     return batch[:, :1], batch[:, 1:]
 
 
-def _rest_of_epoch(training: np.ndarray, run: Run, epoch: int, step: int) -> Iterator[np.ndarray]:
-    """The batches of `epoch` that come after `step`: their order depends on the seed and the
-    epoch alone, so that a resumed run meets the same ones."""
-    size = run.recipe.batch_size
-    done = step - epoch * math.ceil(len(training) / size)
-    order = np.random.default_rng([run.seed, epoch]).permutation(len(training))
-    for start in range(done * size, len(order), size):
-        yield training[order[start : start + size]]
+def _given(network: nn.Module, luminance: Tensor, hints: Tensor | None) -> tuple:
+    """What of a sample `network` takes."""
+    return (luminance, hints) if isinstance(network, HINTED) else (luminance,)
+
+
+@torch.no_grad()
+def _settle(network: nn.Module, batches: Dataset, recipe: Recipe, device: torch.device) -> None:
+    """Give averaged weights the batch statistics that belong to them: those of the weights that
+    they are averaged from are wrong (Izmailov et al. 2018, section 3.2)."""
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.reset_running_stats()
+            module.momentum = None  # the mean over all batches
+    network.train()
+    for step in range(min(SETTLING_BATCHES, batches.steps_an_epoch)):
+        lab, hints = batches[step]
+        given = _given(network, _inputs(lab, device)[0], _hint_inputs(hints, device))
+        with torch.autocast(device.type, torch.bfloat16, recipe.bfloat16):
+            network(*given)
+    network.eval()
+
+
+def _hint_inputs(hints: np.ndarray | None, device: torch.device) -> Tensor | None:
+    """Hints for a network, of (N, 3, H, W) uint8: 8-bit a and b and a mask of 0 or 1."""
+    if hints is None:
+        return None
+    given = torch.from_numpy(np.ascontiguousarray(hints)).to(device).float()
+    mask = given[:, 2:]
+    return torch.cat([normalize(given[:, :2]) * mask, mask], 1)
+
+
+def _schedule(recipe: Recipe, done: float) -> float:
+    """Factor of the learning rate when `done`, 0 to 1, of the run is over."""
+    if not recipe.cosine:
+        return 1
+    return min(done / WARM_UP, 1, (1 + math.cos(math.pi * done)) / 2) + 1e-3
+
+
+def _prior(samples: Samples) -> np.ndarray:
+    """Shares of the ab bins among the colours of fruit and photos, white left out."""
+    lab, _ = samples.batch(range(PRIOR_SAMPLES))
+    places = lab.transpose(0, 2, 3, 1)[:, ::4, ::4].reshape(-1, 3)
+    return bin_shares(places[np.abs(places[:, 1:].astype(int) - NEUTRAL).max(1) > 4, 1:])
+
+
+def _amount(training: np.ndarray | Samples) -> dict:
+    if isinstance(training, Samples):
+        return {"training_pictures": {name: len(p) for name, p in training.sources.items()}}
+    return {"training_pictures": len(training)}
+
+
+def _join_processes(device: torch.device) -> tuple[int, int]:
+    """This process's rank and the number of processes, as `torchrun` says; 0 and 1 without it."""
+    processes = int(os.environ.get("WORLD_SIZE", 1))
+    if processes > 1 and not dist.is_initialized():
+        if device.type == "cuda":
+            torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    return int(os.environ.get("RANK", 0)), processes
+
+
+def _share(batch: tuple, rank: int, processes: int) -> tuple:
+    """What `rank` takes of a batch: every process the same number, the whole where it is tiny."""
+    size = len(batch[0]) // processes
+    rows = slice(rank * size, (rank + 1) * size) if size else slice(None)
+    return tuple(part if part is None else part[rows] for part in batch)
+
+
+def _mean_over_processes(value: Tensor, processes: int) -> float:
+    if processes > 1:
+        dist.all_reduce(value)
+        value = value / processes
+    return value.item()
 
 
 def _save(
     checkpoint: Path,
     config: dict,
-    network: nn.Module,
+    objective: nn.Module,
     optimizer: torch.optim.Optimizer,
+    average: nn.Module | None,
     progress: Progress,
 ) -> None:
     state = {
         "config": config,
-        "network": network.state_dict(),
+        "objective": objective.state_dict(),
         "optimizer": optimizer.state_dict(),
+        "average": average.state_dict() if average else None,
         "progress": asdict(progress),
     }
     partial = checkpoint.with_suffix(".partial")
@@ -279,14 +538,19 @@ def _save(
 
 
 def _restore(
-    checkpoint: Path, config: dict, network: nn.Module, optimizer: torch.optim.Optimizer
+    checkpoint: Path,
+    config: dict,
+    objective: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    average: nn.Module | None,
 ) -> Progress:
     if not checkpoint.is_file():
         raise ValueError(f"--resume: there is no checkpoint in {checkpoint.parent}.")
     try:
         state = torch.load(checkpoint, map_location="cpu", weights_only=True)
         saved = state["config"]
-        network_state, optimizer_state = state["network"], state["optimizer"]
+        objective_state, optimizer_state = state["objective"], state["optimizer"]
+        average_state = state["average"]
         progress = Progress(**state["progress"])
     except Exception as error:  # torch.load raises many kinds on a damaged file
         raise ValueError(f"--resume: {checkpoint} is damaged ({type(error).__name__}).") from None
@@ -294,8 +558,10 @@ def _restore(
     if changed:
         told = ", ".join(f"{name} was {saved.get(name)!r}" for name in changed)
         raise ValueError(f"--resume: {checkpoint.parent} began with another configuration: {told}.")
-    network.load_state_dict(network_state)
+    objective.load_state_dict(objective_state)
     optimizer.load_state_dict(optimizer_state)
+    if average:
+        average.load_state_dict(average_state)
     return progress
 
 

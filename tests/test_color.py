@@ -5,9 +5,12 @@ import numpy as np
 import pytest
 
 from model.color import (
+    AB_BINS,
+    BIN_SIZE,
     denormalize_ab,
     lab_to_rgb,
     normalize,
+    normalize_ab,
     normalize_luminance,
     rgb_to_lab,
     rgb_to_lab8,
@@ -111,6 +114,24 @@ def test_both_ways_to_the_papers_luminance_agree(random_rgb):
 def test_denormalized_ab_is_what_was_normalized():
     real = np.arange(-128, 128, dtype=np.float64)
     np.testing.assert_allclose(denormalize_ab(normalize(real + 128)), real)
+
+
+def test_ab_in_the_papers_range_come_back():
+    real = np.arange(-128, 128, dtype=np.float32)
+    assert np.abs(normalize_ab(real)).max() == 1
+    np.testing.assert_array_equal(denormalize_ab(normalize_ab(real)), real)
+    np.testing.assert_array_equal(denormalize_ab(normalize_ab(real[1:-1] + 0.4)), real[1:-1])
+
+
+def test_every_colour_is_near_a_bin_and_no_two_bins_are_alike(random_rgb):
+    """The classes of Zhang et al. 2016: a grid of BIN_SIZE over what sRGB can show."""
+    assert (AB_BINS % BIN_SIZE == 0).all()
+    assert len({tuple(center) for center in AB_BINS.tolist()}) == len(AB_BINS)
+    assert [0, 0] in AB_BINS.tolist()
+    ab = rgb_to_lab(random_rgb[:40, :40])[..., 1:].reshape(-1, 1, 2)
+    nearest = np.abs(ab - AB_BINS).max(-1).min(-1)
+    assert (nearest <= BIN_SIZE / 2 + 0.01).mean() > 0.99
+    assert nearest.max() < BIN_SIZE
 
 
 def test_ab_beyond_the_range_is_clipped():

@@ -1,19 +1,19 @@
 """The one pipeline: any photo of any size in, a colour photo with the same luminance out."""
 
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from PIL import Image, ImageCms
 
 from model import colorizer as pipeline
-from model.color import rgb_to_lab, rgb_to_lab_exact
-from model.colorizer import Colorizer, colorized_name, main, recolor, save_png
-from model.networks import WeightsError, available_weights
-from model.photos import PhotoError, read_photo
+from model.color import lab_to_rgb, rgb_to_lab, rgb_to_lab_exact
+from model.colorizer import MAX_PINS, Colorizer, Pin, PinError, recolor
+from model.metrics import ciede2000, fruit_mask
+from model.networks import WeightsError
+from model.photos import PhotoError
 from model.rendered import render
+from tests.painter import painter
 
 
 @pytest.fixture(scope="module")
@@ -108,31 +108,6 @@ def test_what_is_no_photo_is_refused(colorizer, photo):
         colorizer.colorize(photo)
 
 
-# The colours are brought up to the size of the photo
-
-
-def step(width: int) -> np.ndarray:
-    """Colours (4, width, 2): neutral on the left, reddish on the right."""
-    ab = np.zeros((4, width, 2), np.float32)
-    ab[:, width // 2 :] = 30
-    return ab
-
-
-def test_colours_are_enlarged_smoothly_and_not_in_blocks():
-    rgb = np.full((32, 80, 3), 128, np.uint8)
-    a = rgb_to_lab(recolor(rgb, step(10)))[16, :, 1]  # 8 times as large
-    steps = np.diff(a)
-    assert a[-1] - a[0] > 28
-    assert steps.max() < 30 / 8 + 1.5
-    assert steps.min() > -1.5
-
-
-def test_colours_stay_in_their_place_when_enlarged():
-    rgb = np.full((33, 70, 3), 128, np.uint8)
-    mirrored = recolor(rgb, step(10)[:, ::-1])[:, ::-1]
-    assert np.abs(recolor(rgb, step(10)).astype(int) - mirrored).max() <= 2
-
-
 def test_at_4_times_the_networks_size_colours_change_little_from_pixel_to_pixel(colorizer):
     photo = cv2.resize(render("Pear Rendered Yellow"), (400, 400), interpolation=cv2.INTER_CUBIC)
     ab = rgb_to_lab(colorizer.colorize(photo))[150:350, 150:250, 1:]
@@ -140,26 +115,6 @@ def test_at_4_times_the_networks_size_colours_change_little_from_pixel_to_pixel(
     blocks = np.repeat(np.repeat(small, 4, axis=0), 4, axis=1)
     largest, of_blocks = (np.percentile(np.abs(np.diff(x, axis=1)), 99.5) for x in (ab, blocks))
     assert largest < 0.6 * of_blocks
-
-
-def test_the_own_colours_give_the_photo_back(apple):
-    back = recolor(apple, rgb_to_lab(apple)[..., 1:])
-    assert np.abs(back.astype(int) - apple).max() <= 2
-
-
-def test_without_colours_the_photo_is_grey_and_as_light_as_before(apple):
-    result = recolor(apple, None)
-    assert (result == result[..., :1]).all()
-    assert np.abs(luminance(result) - luminance(apple)).max() < 1
-
-
-@pytest.mark.parametrize("rows", [1, 7, 256])
-def test_strips_leave_no_seam(colorizer, monkeypatch, rows):
-    photo = cv2.resize(render("Apple Rendered Red Yellow"), (150, 601))
-    monkeypatch.setattr(pipeline, "STRIP_ROWS", 10**9)
-    whole = colorizer.colorize(photo)
-    monkeypatch.setattr(pipeline, "STRIP_ROWS", rows)
-    np.testing.assert_array_equal(colorizer.colorize(photo), whole)
 
 
 @pytest.mark.parametrize("size", [(3, 40_000), (40_000, 3)])
@@ -198,175 +153,276 @@ def test_weights_are_known_by_their_name(colorizer):
     assert colorizer.path.is_file()
 
 
-# The command line
+# The scale at which the network sees the photo
 
 
-def run(*arguments) -> int:
-    return main([str(argument) for argument in arguments])
+def seen(photo: np.ndarray) -> tuple[int, int]:
+    """Height and width of what a network for fruit of 100 and photos of 256 pixels is shown."""
+    colorizer = painter()
+    colorizer.colorize(photo)
+    return tuple(colorizer.network.seen)
 
 
-def results(out: Path) -> list[str]:
-    return sorted(str(file.relative_to(out)) for file in out.rglob("*") if file.is_file())
+PEAR = render("Pear Rendered Green", size=300)
 
 
-PEAR = Image.fromarray(render("Pear Rendered Green", size=60))
-GOOD = (
-    "photo.jpg",
-    "CAPITALS.JPG",
-    "photo2.jpeg",
-    "photo3.png",
-    "photo4.webp",
-    "photo5.tif",
-    "photo6.tiff",
-    "photo7.bmp",
-    "photo8.gif",
-)
+def on_white(size: int, share: float) -> np.ndarray:
+    """A pear that takes up this share of a white picture of `size` x `size` pixels."""
+    pear = cv2.resize(PEAR, (round(size * share),) * 2)
+    rest = size - len(pear)
+    borders = (rest // 2, rest - rest // 2) * 2
+    return cv2.copyMakeBorder(pear, *borders, cv2.BORDER_CONSTANT, value=(255, 255, 255))
 
 
-@pytest.fixture
-def album(tmp_path: Path) -> Path:
-    """A folder with a photo of every format and one more of each unusual mode."""
-    folder = tmp_path / "album"
-    folder.mkdir()
-    for name in GOOD:
-        PEAR.save(folder / name)
-    PEAR.convert("L").save(folder / "grey.png")
-    PEAR.convert("1").save(folder / "fax.tif")
-    PEAR.convert("CMYK").save(folder / "print.jpg")
-    PEAR.convert("RGBA").save(folder / "cut-out.png")
-    Image.fromarray(np.full((9, 9), 30000, np.uint16)).save(folder / "scan.png")
-    (folder / "notes.txt").write_text("no photo, and not named as one")
-    return folder
+def scene(height: int, width: int) -> np.ndarray:
+    """A photo without white: smooth greys and an apple."""
+    ramp = np.linspace(60, 190, width)[None].repeat(height, axis=0)
+    return cv2.circle(ramp.astype(np.uint8), (width // 2, height // 2), height // 5, 90, -1)
 
 
-def test_every_photo_of_a_folder_is_colorized(album, tmp_path, capsys):
-    assert run(album, "--out", tmp_path / "out") == 0
-    names = [file for file in album.iterdir() if file.suffix != ".txt"]
-    assert results(tmp_path / "out") == sorted(f"{file.stem}-colorized.png" for file in names)
-    for file in names:
-        result = read_photo(tmp_path / "out" / colorized_name(file.stem))
-        assert np.abs(luminance(result) - luminance(read_photo(file))).max() < 1
-    assert f"{len(names)} of {len(names)} photos colorized" in capsys.readouterr().out
+def test_a_fruits_360_picture_stays_as_it_is(monkeypatch):
+    photo = render("Apple Rendered Red")
+    colorizer, shown = painter(), []
+    monkeypatch.setattr(pipeline, "normalize_luminance", lambda x: (shown.append(x), x / 50 - 1)[1])
+    colorizer.predict_ab(photo)
+    np.testing.assert_array_equal(shown[0], rgb_to_lab(photo)[..., 0])
 
 
-def test_a_broken_photo_is_named_and_the_others_are_done(album, tmp_path, capsys):
-    (album / "broken.jpg").write_bytes((album / "photo.jpg").read_bytes()[:400])
-    assert run(album, "--out", tmp_path / "out") == 1
-    printed = capsys.readouterr()
-    failed = [line for line in printed.err.splitlines() if line.startswith("failed:")]
-    assert len(failed) == 1 and "broken.jpg is damaged" in failed[0]
-    assert "14 of 15 photos colorized" in printed.out
-    assert "broken-colorized.png" not in results(tmp_path / "out")
-    assert len(results(tmp_path / "out")) == 14
+@pytest.mark.parametrize("size", [256, 512, 1024, 2000])
+def test_a_fruit_that_fills_a_white_picture_is_shown_at_100_pixels(size):
+    assert seen(cv2.resize(render("Apple Rendered Red", size=500), (size, size))) == (100, 100)
 
 
-def test_the_command_line_and_the_function_give_the_same(album, tmp_path, colorizer):
-    run(album / "photo3.png", "--out", tmp_path / "out")
-    np.testing.assert_array_equal(
-        read_photo(tmp_path / "out" / "photo3-colorized.png"),
-        colorizer.colorize(read_photo(album / "photo3.png")),
-    )
+@pytest.mark.parametrize("share", [0.5, 0.7])
+def test_a_fruit_on_white_is_shown_as_large_as_in_training_whatever_the_size(share):
+    extent = np.ptp(np.nonzero(fruit_mask(recolor(on_white(1000, share), None)))[0]) / 1000
+    sizes = np.array([seen(on_white(size, share))[0] for size in (256, 512, 1024)])
+    assert np.abs(sizes * extent - 100).max() < 8
+    assert np.ptp(sizes) <= 0.02 * sizes.mean()
 
 
-@pytest.mark.parametrize("given", ["missing.jpg", "album/notes.txt"])
-def test_a_file_that_is_no_photo_fails_by_name(album, tmp_path, capsys, given):
-    assert run(tmp_path / given, "--out", tmp_path / "out") == 1
-    assert f"failed: {Path(given).name} " in capsys.readouterr().err
+def test_a_small_fruit_on_white_is_not_shown_larger_than_a_photo():
+    assert seen(on_white(1000, 0.2)) == (256, 256)
 
 
 @pytest.mark.parametrize(
-    "names",
+    ("size", "expected"),
     [
-        ["apple.jpg", "apple.png"],
-        ["apple.jpg", "apple.png", "apple-png.jpg"],
-        ["apple.jpg", "apple.png", "apple.gif", "apple.tif", "apple.tiff"],
-        ["one/apple.jpg", "two/apple.jpg", "three/apple.jpg"],
+        ((256, 256), (256, 256)),
+        ((512, 512), (256, 256)),
+        ((1024, 1024), (256, 256)),
+        ((600, 1200), (128, 256)),
+        ((180, 120), (180, 120)),
     ],
 )
-def test_no_result_is_written_over_another(tmp_path, names):
-    photos = [tmp_path / "album" / name for name in names]
-    for place, photo in enumerate(photos):
-        photo.parent.mkdir(parents=True, exist_ok=True)
-        Image.new("L", (5 + place, 5)).save(photo)
-    in_one_folder = len({photo.parent for photo in photos}) == 1
-    given = [tmp_path / "album"] if in_one_folder else photos
-    assert run(*given, "--out", tmp_path / "out") == 0
-    widths = [Image.open(tmp_path / "out" / name).width for name in results(tmp_path / "out")]
-    assert sorted(widths) == [5 + place for place in range(len(names))]
+def test_another_photo_is_shown_at_256_pixels_at_most_and_never_enlarged(size, expected):
+    assert seen(scene(*size)) == expected
 
 
-def test_subfolders_keep_their_place(tmp_path):
-    for name in ("a.png", "x/a.png", "x/y/a.png"):
-        (tmp_path / "album" / name).parent.mkdir(parents=True, exist_ok=True)
-        PEAR.save(tmp_path / "album" / name)
-    assert run(tmp_path / "album", "--out", tmp_path / "out") == 0
-    assert results(tmp_path / "out") == [
-        "a-colorized.png",
-        "x/a-colorized.png",
-        "x/y/a-colorized.png",
-    ]
+def test_colour_or_grey_a_photo_is_shown_alike():
+    lemon = on_white(600, 0.6)
+    assert seen(lemon) == seen(recolor(lemon, None))
 
 
-def test_a_folder_named_like_a_photo_is_a_folder(tmp_path):
-    (tmp_path / "album" / "party.jpg").mkdir(parents=True)
-    PEAR.save(tmp_path / "album" / "party.jpg" / "pear.png")
-    assert run(tmp_path / "album", "--out", tmp_path / "out") == 0
-    assert results(tmp_path / "out") == ["party.jpg/pear-colorized.png"]
+@pytest.mark.parametrize("photo", [on_white(400, 0.5), scene(300, 400), scene(30, 40)])
+def test_the_papers_network_sees_every_photo_at_100_pixels(colorizer, photo):
+    assert max(colorizer.predict_ab(np.dstack(3 * [photo])[..., :3]).shape) == 100
 
 
-@pytest.mark.parametrize("inside", [".", "colorized"])
-def test_results_inside_the_folder_are_not_taken_for_photos(tmp_path, inside):
-    PEAR.save(tmp_path / "pear.png")
-    for _ in range(2):
-        assert run(tmp_path, "--out", tmp_path / inside) == 0
-    assert set(results(tmp_path)) == {
-        "pear.png",
-        str(Path(inside) / "pear-colorized.png"),
-    }
+def test_a_white_or_black_page_is_no_fruit_and_no_failure():
+    for value in (0, 255):
+        assert painter().colorize(np.full((300, 200), value, np.uint8)).shape == (300, 200, 3)
 
 
-def test_an_empty_folder_is_no_success(tmp_path, capsys):
-    (tmp_path / "album").mkdir()
-    assert run(tmp_path / "album", "--out", tmp_path / "out") != 0
-    assert "0 of 0 photos" in capsys.readouterr().out
+# Pins, vividness, likely colours, alternatives
+
+RED_PIN = (200, 30, 40)
 
 
-def test_unknown_weights_are_one_sentence(album, tmp_path, capsys):
-    assert run(album, "--out", tmp_path / "out", "--weights", "nothing") == 2
-    said = capsys.readouterr().err
-    assert said.startswith("model.colorizer: ") and said.count("\n") == 1
-    assert "'nothing'" in said and all(name in said for name in available_weights())
-    assert not (tmp_path / "out").exists()
+def redness(rgb: np.ndarray) -> np.ndarray:
+    return rgb_to_lab(rgb)[..., 1]
 
 
-def test_an_output_folder_that_cannot_be_made_is_one_sentence(album, tmp_path, capsys):
-    (tmp_path / "taken").write_text("a file")
-    assert run(album, "--out", tmp_path / "taken" / "out") == 2
-    said = capsys.readouterr().err
-    assert "taken" in said and said.count("\n") == 1
+@pytest.mark.parametrize(
+    ("x", "y"),
+    [(0, 0), (999.9, 0), (0, 499.9), (999.9, 499.9), (500, 250), (250, 400), (7, 493)],
+)
+def test_a_pin_colours_its_place_and_not_the_rest(x, y):
+    photo = np.full((500, 1000), 120, np.uint8)
+    plain = painter(reach=4)
+    change = redness(plain.colorize(photo, pins=[Pin(x, y, RED_PIN)])) - redness(
+        plain.colorize(photo)
+    )
+    assert change[int(y), int(x)] > 30
+    rows, columns = np.nonzero(change > 10)
+    away = np.hypot(rows + 0.5 - y, columns + 0.5 - x)
+    assert away.max() < 10 * 1000 / 256  # 2 of the pin, 4 of the reach, each way: a square of 13
 
 
-def test_a_result_that_cannot_be_written_is_named(album, tmp_path, capsys):
-    (tmp_path / "out" / "photo3-colorized.png").mkdir(parents=True)
-    assert run(album / "photo3.png", album / "grey.png", "--out", tmp_path / "out") == 1
-    assert "photo3-colorized.png" in capsys.readouterr().err
-    assert (tmp_path / "out" / "grey-colorized.png").is_file()
-    assert not list((tmp_path / "out").glob("*.partial"))
+def test_of_two_pins_at_one_place_the_later_counts():
+    photo = np.full((100, 100), 120, np.uint8)
+    red, blue = Pin(50, 50, RED_PIN), Pin(50, 50, (30, 40, 200))
+    for pins, later in (([red, blue], blue), ([blue, red], red)):
+        np.testing.assert_array_equal(
+            painter().colorize(photo, pins=pins), painter().colorize(photo, pins=[later])
+        )
 
 
-def test_results_tell_nothing_but_the_picture(tmp_path):
-    exif = Image.Exif()
-    exif[0x010F] = "a camera"
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    PEAR.save(tmp_path / "pear.jpg", exif=exif, icc_profile=profile, comment="taken at home")
-    run(tmp_path / "pear.jpg", "--out", tmp_path / "out")
-    with Image.open(tmp_path / "out" / "pear-colorized.png") as result:
-        assert (result.format, result.mode, result.size) == ("PNG", "RGB", PEAR.size)
-        assert result.info == {} and not result.getexif()
+def test_of_a_pins_colour_only_a_and_b_count():
+    photo = np.full((60, 60), 120, np.uint8)
+    lab = np.float32([[[30, 30, 20], [60, 30, 20]]])
+    dark, light = lab_to_rgb(lab[..., 0], lab[..., 1:])[0].tolist()
+    difference = painter().colorize(photo, pins=[Pin(9, 9, dark)]).astype(int) - painter().colorize(
+        photo, pins=[Pin(9, 9, light)]
+    )
+    assert np.abs(difference).max() <= 4
 
 
-def test_a_written_picture_is_read_as_it_was(tmp_path):
-    rgb = random_photo(20, 30, 3)
-    save_png(rgb, tmp_path / "a.png")
-    np.testing.assert_array_equal(read_photo(tmp_path / "a.png"), rgb)
-    assert results(tmp_path) == ["a.png"]
+@pytest.mark.parametrize("vividness", [0, 0.5, 1, 2])
+def test_luminance_is_kept_with_pins_and_vividness(apple, vividness):
+    pins = [Pin(100, 120, (255, 0, 0)), Pin(5, 5, (0, 0, 255)), Pin(80, 150, (0, 255, 0))]
+    for photo in (apple, random_photo(300, 260)):
+        result = painter(reach=30).colorize(photo, pins=pins, vividness=vividness)
+        grey_photo = photo if photo.ndim == 3 else grey(photo)
+        assert np.abs(luminance(result) - luminance(grey_photo)).max() < 1
+
+
+def test_vividness_is_a_factor_on_the_chroma():
+    photo = np.full((40, 40), 140, np.uint8)
+    colored = [painter().colorize(photo, vividness=v) for v in (0, 0.5, 1, 1.5)]
+    chroma = [np.hypot(*rgb_to_lab(rgb)[20, 20, 1:]) for rgb in colored]
+    assert np.ptp(colored[0], axis=-1).max() == 0
+    np.testing.assert_allclose(chroma[1:], [20, 40, 60], atol=1.5)
+
+
+@pytest.mark.parametrize("vividness", [-0.1, 2.01, np.nan, np.inf])
+def test_another_vividness_is_refused(colorizer, apple, vividness):
+    with pytest.raises(ValueError, match="from 0"):
+        colorizer.colorize(apple, vividness=vividness)
+
+
+@pytest.mark.parametrize(
+    ("pins", "said"),
+    [
+        ([Pin(200, 5, RED_PIN)], "200, 5 is outside the photo of 200 x 100 pixels"),
+        ([Pin(5, 100, RED_PIN)], "outside the photo"),
+        ([Pin(-0.1, 5, RED_PIN)], "outside the photo"),
+        ([Pin(np.nan, 5, RED_PIN)], "outside the photo"),
+        ([Pin(5, np.inf, RED_PIN)], "outside the photo"),
+        ([Pin(5, 5, (256, 0, 0))], "three numbers from 0 to 255"),
+        ([Pin(5, 5, (0, -1, 0))], "three numbers from 0 to 255"),
+        ([Pin(5, 5, (0, np.nan, 0))], "three numbers from 0 to 255"),
+        ([Pin(5, 5, (1, 2))], "three numbers from 0 to 255"),
+        ([Pin(5, 5, "red")], "three numbers from 0 to 255"),
+        ([Pin(5, 5, None)], "three numbers from 0 to 255"),
+        (10_000 * [Pin(5, 5, RED_PIN)], "10,000 pins; the limit is 50"),
+    ],
+)
+def test_a_pin_that_cannot_be_used_is_one_sentence(pins, said):
+    with pytest.raises(PinError) as caught:
+        painter().colorize(np.full((100, 200), 99, np.uint8), pins=pins)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value) and str(caught.value).endswith(".")
+
+
+def test_the_limit_of_pins_is_usable():
+    pins = [Pin(n, n, RED_PIN) for n in range(MAX_PINS)]
+    assert painter().colorize(np.full((60, 60), 99, np.uint8), pins=pins).shape == (60, 60, 3)
+
+
+def test_a_network_without_hints_says_that_it_takes_no_pins(colorizer, apple):
+    assert not colorizer.takes_pins and painter().takes_pins
+    with pytest.raises(PinError, match="paper take no pins"):
+        colorizer.colorize(apple, pins=[Pin(5, 5, RED_PIN)])
+
+
+def test_a_pin_is_read_from_text():
+    assert Pin.parse("120,80.5,#c03020") == Pin(120, 80.5, (192, 48, 32))
+    assert Pin.parse(" 0, 0, #FFFFFF ") == Pin(0, 0, (255, 255, 255))
+    assert Pin.parse("-3,1e2,#000000") == Pin(-3, 100, (0, 0, 0))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "1,2",
+        "1,2,red",
+        "1,2,#fff",
+        "1,2,#gggggg",
+        "a,2,#ffffff",
+        "1.2.3,2,#ffffff",
+        "1,2,#ffffff,9",
+    ],
+)
+def test_text_that_is_no_pin_is_refused_with_an_example(text):
+    with pytest.raises(PinError, match="X,Y,#RRGGBB, such as"):
+        Pin.parse(text)
+
+
+def test_likely_colours_come_in_their_order_and_with_the_luminance_of_the_place():
+    photo = np.full((100, 200), 60, np.uint8)
+    photo[:, 100:] = 150
+    unsure = painter(red=0.5, yellow=0.3, green=0.2)
+    for x, value in ((20, 60), (199.9, 150)):
+        colors = unsure.likely_colors(photo, x, 50, count=3)
+        lab = rgb_to_lab(np.uint8([colors]))[0]
+        assert lab[0, 1] > 20 and abs(lab[1, 1]) < 12 and lab[2, 1] < -15  # red, yellow, green
+        wanted = rgb_to_lab(np.full((1, 1, 3), value, np.uint8))[0, 0, 0]
+        assert np.abs(lab[:, 0] - wanted).max() < 1
+
+
+def test_likely_colours_are_plainly_different_and_at_most_count():
+    colors = painter().likely_colors(np.full((50, 50), 120, np.uint8), 3, 3, count=5)
+    assert len(colors) == 5
+    for number, color in enumerate(colors):
+        assert all(ciede2000(np.uint8(color), np.uint8(c)) >= 10 for c in colors[:number])
+
+
+def test_likely_colours_need_a_place_in_the_photo(colorizer, apple):
+    with pytest.raises(PinError, match="outside the photo"):
+        painter().likely_colors(apple, 200, 0)
+    assert colorizer.likely_colors(apple, 5, 5) == []
+
+
+@pytest.mark.parametrize("photo", [on_white(500, 0.95), on_white(300, 0.5), scene(400, 500)])
+def test_alternatives_are_the_other_likely_versions_likeliest_first(photo):
+    unsure = painter(yellow=0.5, green=0.2, red=0.3)
+    red, green = unsure.alternatives(photo)
+    middle = tuple(side // 2 for side in photo.shape[:2])
+    assert redness(unsure.colorize(photo, pins=red))[middle] > 15
+    assert redness(unsure.colorize(photo, pins=green))[middle] < -10
+
+
+def test_the_pins_of_an_alternative_are_on_the_fruit_and_not_on_highlights():
+    photo = on_white(500, 0.6)
+    for pins in painter(yellow=0.5, green=0.2, red=0.3).alternatives(photo):
+        assert 2 <= len(pins) <= 4
+        for pin in pins:
+            assert rgb_to_lab(photo)[int(pin.y), int(pin.x), 0] < 92
+            assert fruit_mask(photo)[int(pin.y), int(pin.x)]
+
+
+def test_alternatives_are_at_most_count():
+    unsure = painter(yellow=0.5, green=0.2, red=0.3)
+    assert len(unsure.alternatives(on_white(300, 0.9), count=1)) == 1
+    assert unsure.alternatives(on_white(300, 0.9), count=0) == []
+
+
+def test_where_there_is_no_doubt_there_is_no_alternative(colorizer, apple):
+    assert painter(yellow=1).alternatives(apple) == []
+    assert painter(yellow=0.99, red=0.01).alternatives(apple) == []
+    assert colorizer.alternatives(apple) == []
+
+
+def test_a_network_that_ignores_its_hints_has_no_alternative(apple):
+    assert painter(reach=0, yellow=0.5, red=0.5).alternatives(apple) == []
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 400), (400, 2), (9, 17)])
+def test_pins_and_alternatives_of_unusual_shapes(size):
+    photo = random_photo(*size)
+    unsure = painter(yellow=0.5, green=0.2, red=0.3)
+    for pins in unsure.alternatives(photo) or [[Pin(0, 0, RED_PIN)]]:
+        assert unsure.colorize(photo, pins=pins).shape == (*size, 3)
+    assert unsure.likely_colors(photo, size[1] - 0.5, size[0] - 0.5)

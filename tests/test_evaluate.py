@@ -9,6 +9,7 @@ import pytest
 from torch import nn
 
 from model import fruits360
+from model.collections import Photos, load_photos
 from model.color import rgb_to_lab
 from model.colorizer import Colorizer
 from model.evaluate import evaluate, main
@@ -29,15 +30,20 @@ def pictures(rendered_dir: Path) -> fruits360.Pictures:
     return fruits360.load(fruits360.split_files(rendered_dir, "test")[::4])
 
 
+@pytest.fixture(scope="module")
+def photos(photos_dir: Path) -> Photos:
+    return load_photos(photos_dir, "test")
+
+
 class TrueColours(Colorizer):
     """Knows the colours that it is asked for."""
 
-    def predict_ab(self, rgb: np.ndarray) -> np.ndarray:
+    def predict_ab(self, rgb: np.ndarray, *, pins=()) -> np.ndarray:
         return rgb_to_lab(rgb)[..., 1:]
 
 
 class AllGrey(Colorizer):
-    def predict_ab(self, rgb: np.ndarray) -> np.ndarray:
+    def predict_ab(self, rgb: np.ndarray, *, pins=()) -> np.ndarray:
         return np.zeros((1, 1, 2), np.float32)
 
 
@@ -84,6 +90,47 @@ def test_the_median_and_mean_of_all_lie_among_those_of_the_kinds(colorizer, pict
     for name in FIGURES - {"colorfulness_ratio"}:
         of_kinds = [kind[name] for kind in figures["kinds"].values()]
         assert min(of_kinds) <= figures[name] <= max(of_kinds)
+
+
+# Photos: of any shape, with other things than fruit on them
+
+
+def test_true_colours_of_photos_are_hardly_different_and_as_colourful(colorizer, photos):
+    figures = evaluate(TrueColours(colorizer.network, colorizer.path), photos)
+    assert figures["pictures"] == 6
+    assert set(figures["kinds"]) == {"Apple", "Pear"}
+    for group in (figures, *figures["kinds"].values()):
+        assert group["ciede2000_mean"] < 0.5 and group["ciede2000_median"] < 0.5
+        assert group["colorfulness_ratio"] == pytest.approx(1, abs=0.01)
+
+
+def test_grey_photos_are_plainly_different(colorizer, photos):
+    figures = evaluate(AllGrey(colorizer.network, colorizer.path), photos)
+    assert figures["ciede2000_mean"] > 8
+    assert figures["colorfulness_ratio"] < 0.05
+
+
+def test_the_loss_of_photos_is_the_mean_of_their_losses(colorizer, photos):
+    """However large each is."""
+    assert len({rgb.shape for rgb in photos.rgb}) > 1
+    each = [evaluation_loss(colorizer.network, to_lab(rgb[None])) for rgb in photos.rgb]
+    assert evaluate(colorizer, photos)["ab_mse"] == pytest.approx(np.mean(each), rel=1e-5)
+
+
+def test_only_what_is_in_colour_on_a_photo_counts(colorizer, photos):
+    """A grey wall beside it changes nothing."""
+    walled = []
+    for rgb in photos.rgb:
+        wall = np.full_like(rgb, 150)
+        walled.append(np.concatenate([rgb, wall], axis=1))
+    perfect, grey = (kind(colorizer.network, colorizer.path) for kind in (TrueColours, AllGrey))
+    for painter in (perfect, grey):
+        before, after = evaluate(painter, photos), evaluate(painter, Photos(walled, photos.kinds))
+        for name in FIGURES:
+            assert after[name] == pytest.approx(before[name], abs=0.02)
+
+
+# The command
 
 
 def test_the_json_has_the_documented_keys_and_finite_numbers(rendered_dir, capsys):

@@ -5,8 +5,18 @@ import math
 import numpy as np
 import pytest
 
-from model.color import rgb_to_lab_exact
-from model.metrics import ab_mse, ciede2000, colorfulness, fruit_mask
+from model.color import lab_to_rgb, rgb_to_lab8, rgb_to_lab_exact
+from model.metrics import (
+    COLOR_CHROMA,
+    ab_mse,
+    ciede2000,
+    color_mask,
+    colorfulness,
+    fruit_ciede2000,
+    fruit_mask,
+    fruit_mask_lab8,
+    is_in_color,
+)
 from model.rendered import VARIETIES, render
 
 # Test data of Sharma, Wu & Dalal (2005): two Lab colours and their CIEDE2000.
@@ -144,6 +154,46 @@ def test_the_rim_where_fruit_and_background_mix_is_left_out():
 def test_a_white_picture_has_no_fruit_and_a_dark_one_no_background():
     assert not fruit_mask(np.full((8, 8, 3), 255, np.uint8)).any()
     assert fruit_mask(np.zeros((8, 8, 3), np.uint8)).all()
+
+
+@pytest.mark.parametrize("variety", VARIETIES)
+def test_the_mask_is_all_but_the_same_from_8_bit_lab(variety):
+    rgb = render(variety)
+    assert (fruit_mask(rgb) == fruit_mask_lab8(rgb_to_lab8(rgb))).mean() > 0.99
+
+
+def test_what_is_more_than_tinted_is_in_colour():
+    """Rising chroma from left to right, at a luminance where all of it can be shown."""
+    chroma = np.linspace(0, 20, 64, dtype=np.float32)[None].repeat(8, 0)
+    rgb = lab_to_rgb(np.full_like(chroma, 60), np.dstack([chroma, np.zeros_like(chroma)]))
+    mask = color_mask(rgb)
+    assert mask.shape == (8, 64) and mask.dtype == bool
+    assert not mask[chroma < COLOR_CHROMA - 0.7].any()
+    assert mask[chroma > COLOR_CHROMA + 0.7].all()
+
+
+@pytest.mark.parametrize("variety", VARIETIES)
+def test_fruit_is_in_colour_and_its_background_is_not(variety):
+    rgb = render(variety)
+    assert color_mask(rgb)[fruit_mask(rgb)].mean() > 0.7
+    assert not color_mask(rgb)[:5, :5].any() and not color_mask(rgb)[-5:, -5:].any()
+    assert is_in_color(rgb)
+
+
+def test_a_grey_scan_is_not_in_colour():
+    rng = np.random.default_rng(0)
+    sepia = np.clip(rng.integers(40, 220, (50, 50, 1)) + np.array([2, 0, -3]), 0, 255)
+    assert not color_mask(sepia.astype(np.uint8)).any()
+    assert not is_in_color(sepia.astype(np.uint8))
+
+
+def test_the_difference_on_the_fruit_leaves_the_background_out():
+    true = render("Apple Rendered Red")
+    tinted = true.copy()
+    tinted[~fruit_mask(true)] = (200, 220, 255)
+    assert fruit_ciede2000(tinted, true) == 0
+    black, white = np.zeros((8, 8, 3), np.uint8), np.full((8, 8, 3), 255, np.uint8)
+    assert fruit_ciede2000(black, white) == pytest.approx(100, abs=0.01)  # no fruit: all of it
 
 
 @pytest.mark.parametrize(

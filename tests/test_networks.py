@@ -1,15 +1,21 @@
-"""The paper's network, and weights that survive the way to the disk and back."""
+"""The networks, and weights that survive the way to the disk and back."""
 
 import json
+import math
 
 import pytest
 import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from model.color import AB_BINS
 from model.networks import (
+    HINTED,
+    NETWORKS,
+    ColorNet,
     PaperNet,
     WeightsError,
+    ZhangNet,
     available_weights,
     load_network,
     save_weights,
@@ -33,6 +39,37 @@ def network() -> PaperNet:
     return PaperNet()
 
 
+@pytest.fixture(scope="module", params=NETWORKS.values(), ids=NETWORKS)
+def any_network(request) -> nn.Module:
+    torch.manual_seed(5)
+    return request.param().eval()
+
+
+@pytest.fixture(scope="module")
+def colornet() -> ColorNet:
+    """With the statistics that a little training leaves."""
+    torch.manual_seed(5)
+    network = ColorNet().train()
+    with torch.no_grad():
+        for _ in range(3):
+            network(torch.rand(2, 1, 64, 64) * 2 - 1, hints(2, 64, 64))
+    return network.eval()
+
+
+def hints(number: int, height: int, width: int) -> torch.Tensor:
+    """A square of random ab at a random place of each picture."""
+    given = torch.zeros(number, 3, height, width)
+    for picture in given:
+        top, left = (int(torch.randint(max(1, side - 9), ())) for side in (height, width))
+        picture[:2, top : top + 9, left : left + 9] = torch.rand(2, 1, 1) - 0.5
+        picture[2, top : top + 9, left : left + 9] = 1
+    return given
+
+
+def count(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
 def refusal(weights) -> str:
     """What is said about unusable weights: one sentence without the folder they lie in."""
     with pytest.raises(WeightsError) as caught:
@@ -44,7 +81,14 @@ def refusal(weights) -> str:
 
 
 def test_the_papers_network_has_17555_parameters(network):
-    assert sum(parameter.numel() for parameter in network.parameters()) == 17_555
+    assert count(network) == 17_555
+
+
+def test_colornet_is_small_and_zhangs_network_as_large_as_published():
+    assert 3e6 < count(ColorNet()) <= 6e6
+    with torch.device("meta"):
+        assert count(ZhangNet(width=1)) == pytest.approx(32e6, rel=0.02)
+    assert count(ZhangNet()) == pytest.approx(2e6, rel=0.05)
 
 
 def test_the_layers_are_the_papers(network):
@@ -68,11 +112,82 @@ def test_the_layers_are_the_papers(network):
     ]
 
 
-@pytest.mark.parametrize("size", [(1, 1), (1, 7), (5, 3), (99, 101), (100, 100), (37, 64)])
-def test_any_size_gives_ab_of_that_size_never_below_neutral(network, size):
-    ab = network(torch.rand(2, 1, *size) * 2 - 1)
+SIZES = [(1, 1), (1, 7), (5, 3), (99, 101), (100, 100), (37, 64)]
+
+
+@pytest.mark.parametrize("size", SIZES)
+@torch.inference_mode()
+def test_any_size_gives_ab_of_that_size(any_network, size):
+    ab = any_network(torch.rand(2, 1, *size) * 2 - 1)
     assert ab.shape == (2, 2, *size)
-    assert ab.min() >= 0
+    assert torch.isfinite(ab).all()
+
+
+def test_the_papers_ab_is_never_below_neutral_and_that_of_colornet_is(network, colornet):
+    luminance = torch.rand(4, 1, 64, 64) * 2 - 1
+    assert network(luminance).min() >= 0 > colornet(luminance).min()
+
+
+@pytest.mark.parametrize("size", [*SIZES, (8, 8), (16, 33), (112, 112)])
+@pytest.mark.parametrize(("kind", "factor"), [(ColorNet, 8), (ZhangNet, 4)])
+@torch.inference_mode()
+def test_the_distribution_covers_the_picture_with_places(kind, factor, size):
+    torch.manual_seed(0)
+    network, luminance = kind().eval(), torch.rand(1, 1, *size) * 2 - 1
+    ab, logits = network.distribution(luminance)
+    places = [math.ceil(side / factor) for side in size]
+    assert logits.shape == (1, len(AB_BINS), *places)
+    assert torch.isfinite(logits).all()
+    torch.testing.assert_close(ab, network(luminance))
+
+
+@pytest.mark.parametrize("color", [(60, 40), (-40, 30), (0, 0)])
+@torch.inference_mode()
+def test_zhangs_network_paints_what_it_thinks_likely(color):
+    network = ZhangNet().eval()
+    bins = torch.from_numpy(AB_BINS)
+    last = network.layers[-1]
+    nn.init.zeros_(last.weight)
+    last.bias.copy_(20.0 * (bins == torch.tensor(color)).all(1))
+    ab = network(torch.rand(1, 1, 20, 20))
+    expected = torch.tensor(color)[None, :, None, None] / 127.5
+    torch.testing.assert_close(ab, expected.expand_as(ab), atol=0.01, rtol=0)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@torch.inference_mode()
+def test_hints_may_be_given_at_any_size(colornet, size):
+    luminance = torch.rand(1, 1, *size) * 2 - 1
+    ab, logits = colornet.distribution(luminance, hints(1, *size))
+    assert ab.shape == (1, 2, *size)
+    assert torch.isfinite(ab).all() and torch.isfinite(logits).all()
+
+
+@torch.inference_mode()
+def test_no_hints_are_hints_of_zeros(colornet):
+    luminance = torch.rand(2, 1, 37, 50) * 2 - 1
+    torch.testing.assert_close(colornet(luminance), colornet(luminance, torch.zeros(2, 3, 37, 50)))
+
+
+@torch.inference_mode()
+def test_a_hint_tells_most_where_it_is(colornet):
+    luminance = torch.rand(1, 1, 96, 96) * 2 - 1
+    given = torch.zeros(1, 3, 96, 96)
+    given[:, :, 60:69, 20:29] = torch.tensor([0.4, -0.3, 1])[:, None, None]
+    changed = (colornet(luminance, given) - colornet(luminance)).abs().sum(1)[0]
+    here = changed[60:69, 20:29].mean()
+    far = changed[:40, 50:].mean()
+    assert here > 3 * far and here > 1e-3
+    other = given * torch.tensor([-1, -1, 1])[:, None, None]
+    assert not torch.allclose(colornet(luminance, other), colornet(luminance, given), atol=1e-3)
+
+
+def test_networks_with_hints_are_listed():
+    assert ColorNet in HINTED and PaperNet not in HINTED and ZhangNet not in HINTED
+
+
+def test_every_network_knows_the_scales_it_was_trained_at(any_network):
+    assert 50 <= any_network.studio_scale <= any_network.photo_scale <= 512
 
 
 def test_a_cut_edge_does_not_change_the_rest(network):
@@ -82,19 +197,54 @@ def test_a_cut_edge_does_not_change_the_rest(network):
     torch.testing.assert_close(cut[..., :70], whole[..., :70])
 
 
-def test_each_picture_of_a_batch_is_treated_alone(network):
+@torch.inference_mode()
+def test_each_picture_of_a_batch_is_treated_alone(any_network):
     batch = torch.rand(3, 1, 20, 20)
-    torch.testing.assert_close(network(batch)[1:2], network(batch[1:2]))
+    torch.testing.assert_close(
+        any_network(batch)[1:2], any_network(batch[1:2]), atol=1e-5, rtol=1e-4
+    )
 
 
-def test_weights_come_back_bit_for_bit(network, tmp_path):
-    network.to(memory_format=torch.channels_last)  # as in training
-    save_weights(network, tmp_path / "mine.safetensors", {"seed": 5})
+def test_weights_come_back_bit_for_bit(any_network, tmp_path):
+    any_network.to(memory_format=torch.channels_last)  # as in training
+    save_weights(any_network, tmp_path / "mine.safetensors", {"seed": 5})
     loaded = load_network(tmp_path / "mine.safetensors")
-    assert isinstance(loaded, PaperNet)
+    assert type(loaded) is type(any_network)
     assert not loaded.training
-    for name, tensor in network.state_dict().items():
+    for name, tensor in any_network.state_dict().items():
         assert torch.equal(loaded.state_dict()[name], tensor), name
+
+
+@torch.inference_mode()
+def test_half_as_large_a_file_gives_nearly_the_same_colours(colornet, tmp_path):
+    whole, half = tmp_path / "whole.safetensors", tmp_path / "half.safetensors"
+    save_weights(colornet, whole, {})
+    save_weights(colornet, half, {}, half=True)
+    assert half.stat().st_size < 0.52 * whole.stat().st_size
+    assert half.stat().st_size <= 12e6
+    luminance, given = torch.rand(2, 1, 64, 48) * 2 - 1, hints(2, 64, 48)
+    loaded = load_network(half)
+    assert {tensor.dtype for tensor in loaded.parameters()} == {torch.float32}
+    difference = loaded(luminance, given) - colornet(luminance, given)
+    assert 0 < difference.abs().max() < 0.01  # about one unit of a or b
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        (ColorNet, {"dilation": False, "attention": False}),
+        (ColorNet, {"attention": False}),
+        (ZhangNet, {"width": 0.1, "temperature": 1.0}),
+    ],
+)
+@torch.inference_mode()
+def test_a_network_with_options_comes_back_with_them(tmp_path, kind, options):
+    torch.manual_seed(1)
+    network, luminance = kind(**options).eval(), torch.rand(1, 1, 40, 40)
+    save_weights(network, tmp_path / "mine.safetensors", {"options": options})
+    loaded = load_network(tmp_path / "mine.safetensors")
+    assert count(loaded) == count(network)
+    assert torch.equal(loaded(luminance), network(luminance))
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones():
@@ -151,8 +301,14 @@ PAPER = {"facts": json.dumps({"network": "PaperNet"})}
         (tensors(), {"facts": json.dumps({"network": "ResNet"})}),
         (tensors(), {"facts": "PaperNet"}),
         (tensors(), {"facts": json.dumps({"network": ["PaperNet"]})}),
+        (tensors(), {"facts": json.dumps({"network": "ColorNet"})}),
+        (tensors(), {"facts": json.dumps({"network": "PaperNet", "options": {"width": 2}})}),
+        (tensors(), {"facts": json.dumps({"network": "PaperNet", "options": [2]})}),
     ],
-    ids=["extra", "missing", "shape", "foreign", "no name", "other name", "no JSON", "a list"],
+    ids=[
+        *("extra", "missing", "shape", "foreign", "no name", "other name", "no JSON", "a list"),
+        *("another's", "unknown options", "options of another kind"),
+    ],
 )
 def test_weights_of_another_network_are_refused(tmp_path, state, metadata):
     file = tmp_path / "other.safetensors"
@@ -167,7 +323,7 @@ def test_shipped_weights_load_and_colour_something(name):
     ramp = torch.linspace(-1, 1, 100).expand(1, 1, 100, 100)
     ab = network(ramp)
     assert torch.isfinite(ab).all()
-    assert (ab > 0).any()
+    assert ab.abs().max() > 0.02
 
 
 def test_the_papers_weights_ship():

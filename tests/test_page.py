@@ -1,8 +1,13 @@
 """The page as people meet it: in Chromium, from upload to download, from consent to report."""
 
+import base64
 import io
 import re
+import socket
 import sqlite3
+import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +18,17 @@ from gradio_client import Client, handle_file
 from PIL import Image
 
 from demo import __main__ as demo
+from demo import app, colorize_tab, pictures
 from model.color import rgb_to_lab_exact
-from model.colorizer import recolor
+from model.colorizer import Colorizer, recolor
+from model.examples import rendered_examples
 from model.metrics import is_in_color
 from model.photos import read_photo
 from model.rendered import render
 from study import prepare, report, store
 from study.store import Stimulus, Study
 from tests.conftest import Server
+from tests.painter import painter
 
 WIDTHS = (1280, 390)
 RECORD_ANSWERS = """
@@ -58,6 +66,97 @@ def gray_file(tmp_path: Path) -> Path:
 
 def upload(page, file: Path) -> None:
     page.set_input_files("#photo input[type=file]", file)
+
+
+@pytest.fixture(scope="module")
+def painter_url(tmp_path_factory) -> Iterator[str]:
+    """The page with the tests' own network in the place of ColorNet: yellow fruit that might be red
+    or green, and hints followed around their places."""
+    folder = tmp_path_factory.mktemp("painter")
+    engine = store.connect(f"sqlite:///{folder / 'study.sqlite'}")
+    prepare.prepare_ready_study(engine)
+    with store.reading(engine) as session:
+        study_name = store.find_study(session, None).name
+    with socket.socket() as free, pytest.MonkeyPatch.context() as patch:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+        load, network = Colorizer.load, painter(reach=25, yellow=0.5, red=0.3, green=0.2)
+        patch.setattr(Colorizer, "load", lambda name: network if name == "colornet" else load(name))
+        patch.setattr(colorize_tab, "available_weights", lambda: ["colornet", "paper"])
+        patch.setattr(colorize_tab, "DEFAULT_WEIGHTS", "colornet")
+        pictures.load_colorizer.cache_clear()
+        page = app.build(engine, study_name, rendered_examples(2, to=folder))
+        free.close()
+        launch = {
+            "target": app.launch,
+            "args": [page],
+            "kwargs": {"host": "127.0.0.1", "port": port},
+        }
+        thread = threading.Thread(**launch)
+        thread.start()
+        while not getattr(page, "is_running", False):
+            time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}"
+        page.close()
+        thread.join()
+    pictures.load_colorizer.cache_clear()
+
+
+@pytest.fixture(params=WIDTHS)
+def painted(request, browser, painter_url, gray_file):
+    """The gray photo, colorized by the tests' own network, on a desktop and on a phone."""
+    narrow = request.param == min(WIDTHS)
+    context = browser.new_context(
+        viewport={"width": request.param, "height": 900}, has_touch=narrow, is_mobile=narrow
+    )
+    page = context.new_page()
+    page.goto(painter_url)
+    page.wait_for_selector("#photo")
+    upload(page, gray_file)
+    page.get_by_text("240 x 220 pixels colorized").wait_for()
+    yield page
+    context.close()
+
+
+def open_pins(page) -> None:
+    page.get_by_role("button", name="Pin a colour").click()
+    page.locator("#pins .picture").wait_for()
+
+
+def source(page) -> str:
+    return page.locator("#pins .picture img").get_attribute("src")
+
+
+def picture(page) -> np.ndarray:
+    """The picture with pins, without their rings."""
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(source(page).split(",")[1])))) / 255
+
+
+def wait_for_picture(page, source: str) -> None:
+    page.wait_for_function("url => document.querySelector('#pins img').src === url", arg=source)
+
+
+def wait_for_other(page, old: str) -> None:
+    page.wait_for_function("url => document.querySelector('#pins img').src !== url", arg=old)
+
+
+def choose_place(page, x: int, y: int) -> None:
+    """Click or tap the place x, y of the 240 x 220 photo and wait for its palette."""
+    image = page.locator("#pins .picture img")
+    box = image.bounding_box()
+    position = {"x": (x + 0.5) * box["width"] / 240, "y": (y + 0.5) * box["height"] / 220}
+    act = image.tap if page.viewport_size["width"] < 600 else image.click
+    act(position=position)
+    page.locator("#pins .swatch").first.wait_for()
+
+
+def pin(page, x: int, y: int, color: str) -> None:
+    """Pin this colour there and wait for the picture."""
+    choose_place(page, x, y)
+    old = source(page)
+    page.locator("#pins input[type=color]").fill(color)
+    page.locator("#pins input[type=color]").dispatch_event("change")
+    wait_for_other(page, old)
 
 
 def open_rate_tab(page) -> None:
@@ -142,6 +241,165 @@ def test_bad_files_get_one_sentence_and_the_next_photo_works(page, gray_file, tm
         page.wait_for_selector("#photo")
     upload(page, gray_file)
     page.get_by_text("240 x 220 pixels colorized").wait_for()
+
+
+def test_pins_colour_their_surroundings_and_can_be_taken_back(painted):
+    page, rings = painted, painted.locator("#pins .ring")
+    open_pins(page)
+    likeliest, untouched = source(page), picture(page)
+    pin(page, 120, 150, "#2040ff")
+    assert [ring.inner_text() for ring in rings.all()] == ["1"]
+    ring, image = rings.bounding_box(), page.locator("#pins .picture img").bounding_box()
+    middle = ring["x"] + ring["width"] / 2 - image["x"], ring["y"] + ring["height"] / 2 - image["y"]
+    shown_at = middle[0] / image["width"] * 240, middle[1] / image["height"] * 220
+    assert np.allclose(shown_at, (120.5, 150.5), atol=1)
+    blue = picture(page)
+    assert blue[150, 120, 2] > blue[150, 120, 0] + 0.1, "blue at the pin"
+    assert np.abs(blue - untouched)[20:60, 100:140].max() < 0.05, "as it was elsewhere"
+
+    pin(page, 130, 60, "#ff2020")
+    assert rings.count() == 2
+    rings.first.click()
+    old = source(page)
+    page.get_by_role("button", name="Remove", exact=True).click()
+    wait_for_other(page, old)
+    assert [ring.get_attribute("aria-label") for ring in rings.all()] == ["Pin 1, #ff2020"]
+    page.get_by_role("button", name="Undo").click()
+    assert rings.count() == 2
+    page.get_by_role("button", name="Clear all").click()
+    assert rings.count() == 0
+    wait_for_picture(page, likeliest)
+    for _ in range(3):
+        page.get_by_role("button", name="Undo").click()
+    page.locator("#pins .ring >> text=1").wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") == page.viewport_size["width"]
+
+
+def test_the_last_of_quick_wishes_is_shown_and_downloaded(painted):
+    page = painted
+    open_pins(page)
+    pin(page, 120, 150, "#2040ff")
+    for swatch in page.locator("#pins .swatch").all():
+        swatch.click()
+    color = page.locator("#pins .ring").get_attribute("aria-label")[-7:]
+    wanted = rgb_to_lab_exact(np.array([[list(bytes.fromhex(color[1:]))]], np.uint8))[0, 0, 1:]
+
+    def is_right(rgb: np.ndarray) -> bool:
+        return np.linalg.norm(rgb_to_lab_exact(rgb)[150, 120, 1:] - wanted) < 8
+
+    for _ in range(100):
+        if is_right(picture(page)):
+            break
+        page.wait_for_timeout(200)
+    with page.expect_download() as download:
+        page.locator("#download").click()
+    assert is_right(np.array(Image.open(download.value.path())))
+    assert is_right(picture(page)), "nothing older came after it"
+    page.get_by_role("button", name="Before and after").click()
+    assert page.locator("#result").is_visible()
+
+
+def test_pins_by_keyboard(painted):
+    page, rings = painted, painted.locator("#pins button.ring")
+    open_pins(page)
+    page.locator("#pins .picture").focus()
+    for key in ("ArrowDown", "ArrowDown", "ArrowLeft", "Enter"):
+        page.keyboard.press(key)
+    page.locator("#pins .swatch").first.wait_for()
+    old = source(page)
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    wait_for_other(page, old)
+    assert rings.count() == 1
+    rings.focus()
+    page.keyboard.press("Delete")
+    rings.wait_for(state="detached")
+
+
+def test_other_colours_are_one_click(painted):
+    page, rings = painted, painted.locator("#pins .ring")
+    others = page.locator("#others button")
+    others.first.wait_for()
+    assert 1 <= others.count() <= 4
+    open_pins(page)
+    likeliest = source(page)
+    others.first.click()
+    wait_for_other(page, likeliest)
+    assert rings.count() > 0, "its pins are there to be changed"
+    page.get_by_role("button", name="Undo").click()
+    wait_for_picture(page, likeliest)
+    assert rings.count() == 0
+
+
+def test_the_papers_network_takes_no_pins_and_vividness_is_for_both(painted):
+    page = painted
+    page.locator("#others button").first.wait_for()
+    open_pins(page)
+    pin(page, 120, 150, "#2040ff")
+    page.get_by_label("PaperNet").check()
+    page.get_by_text("weights: paper").wait_for()
+    page.locator("#result").wait_for(state="visible")
+    assert not page.locator("#pins").is_visible()
+    assert not page.locator("#others").is_visible()
+    page.get_by_label("ColorNet").check()
+    page.get_by_text("weights: painter").wait_for()
+    page.locator("#others button").first.wait_for()
+    assert page.locator("#pins .ring").count() == 1
+
+    old = source(page)
+    vividness = page.get_by_label("number input for Vividness")
+    vividness.fill("0")
+    vividness.blur()
+    wait_for_other(page, old)
+    assert np.ptp(picture(page), axis=-1).max() < 0.02, "grey"
+
+
+def test_another_photo_starts_without_pins_and_a_bad_one_leaves_nothing_old(painted, tmp_path):
+    page = painted
+    open_pins(page)
+    pin(page, 120, 150, "#2040ff")
+    other = tmp_path / "apple.png"
+    Image.fromarray(render("Apple Rendered Red", size=200)).convert("L").save(other)
+    upload(page, other)
+    page.get_by_text("200 x 200 pixels colorized").wait_for()
+    page.locator("#result").wait_for(state="visible")
+    open_pins(page)
+    assert page.locator("#pins .ring").count() == 0
+    assert page.get_by_role("button", name="Undo").is_disabled()
+    (tmp_path / "notes.png").write_text("these are notes")
+    upload(page, tmp_path / "notes.png")
+    page.get_by_text("notes.png is not an image").wait_for()
+    page.locator("#pins").wait_for(state="hidden")
+    page.locator("#download[disabled]").wait_for()
+    assert page.locator("#result img").count() == 0
+
+
+def test_pins_vividness_and_alternatives_by_api(painter_url, gray_file):
+    client, photo = Client(painter_url, verbose=False), handle_file(gray_file)
+    whole = client.predict(photo, api_name="/colorize")
+    versions = client.predict(photo, api_name="/alternatives")
+    assert 1 <= len(versions) <= 4
+    assert len(client.predict(photo, count=1, api_name="/alternatives")) == 1
+    other = client.predict(photo, pins=versions[0], api_name="/colorize")
+    assert (np.array(Image.open(whole[1])) != np.array(Image.open(other[1]))).any()
+    gray = client.predict(photo, vividness=0, api_name="/colorize")
+    assert not is_in_color(np.array(Image.open(gray[1])))
+    bad = {
+        "a list of": {"x": 1},
+        "a list of ": "120,80,#c03020",
+        "#RRGGBB": [[1, 2, "red"]],
+        "A pin is": [[[1], None, "#c03020"]],
+        "outside the photo": [[240, 0, "#c03020"]],
+        "the limit is 50": [[1, 2, "#c03020"]] * 10_000,
+    }
+    for sentence, pins in bad.items():
+        with pytest.raises(Exception, match=sentence):
+            client.predict(photo, pins=pins, api_name="/colorize")
+    with pytest.raises(Exception, match="take no pins"):
+        client.predict(photo, "paper", [[1, 2, "#c03020"]], api_name="/colorize")
+    with pytest.raises(Exception, match="greater than maximum"):
+        client.predict(photo, vividness=3, api_name="/colorize")
 
 
 def test_the_same_function_by_api(server, gray_file):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +18,10 @@ from safetensors.torch import load_file
 
 import train as script
 from model import training
+from model.collections import load_validation
 from model.fruits360 import load_split
-from model.networks import PaperNet, load_network
-from model.training import dead_channels, evaluation_loss, predict, to_lab
+from model.networks import ColorNet, PaperNet, ZhangNet, load_network, save_weights
+from model.training import RECIPES, dead_channels, evaluation_loss, predict, to_lab
 
 ROOT = Path(__file__).resolve().parent.parent
 FLAGS = ("--epochs", "2", "--batch-size", "4", "--seed", "0")
@@ -123,8 +125,10 @@ def test_a_run_writes_its_configuration_figures_curve_and_weights(whole):
     )
     metrics = json.loads((whole / "metrics.json").read_text())
     assert len(metrics["validation_by_epoch"]) == 2
-    assert metrics["validation_loss"] == metrics["validation_by_epoch"][-1] > 0
-    assert metrics["validation_pictures"] == 2 < config["training_pictures"] < 28
+    assert metrics["validation_by_epoch"][-1] == {"validation": metrics["validation_loss"]}
+    assert metrics["validation_loss"] > 0
+    assert metrics["validation_pictures"] == {"validation": 2}
+    assert 2 < config["training_pictures"] < 28
     assert metrics["dead_channels"] == [] and metrics["collapsed"] is False
     with Image.open(whole / "curve.png") as curve:
         assert min(curve.size) > 300
@@ -161,7 +165,7 @@ def test_another_seed_gives_other_weights(train, whole, cwd):
 def test_the_loss_goes_down(long):
     by_epoch = json.loads((long / "metrics.json").read_text())["validation_by_epoch"]
     assert len(by_epoch) == 8
-    assert by_epoch[-1] < 0.7 * by_epoch[0]
+    assert by_epoch[-1]["validation"] < 0.7 * by_epoch[0]["validation"]
 
 
 def test_the_loss_is_printed(train, whole, capsys):
@@ -283,7 +287,7 @@ def test_a_process_that_is_stopped_or_killed_goes_on(train, data, long, cwd, num
     while not checkpoint.exists() and process.poll() is None:
         time.sleep(0.01)
     process.send_signal(number)
-    said = process.communicate(timeout=60)[1].decode()
+    said = process.communicate(timeout=600)[1].decode()
     assert process.returncode == (130 if number == signal.SIGINT else -signal.SIGKILL), said
     assert "Traceback" not in said
     assert train(*LONG, "--resume") == 0
@@ -313,7 +317,9 @@ def stopped(train, monkeypatch, capsys) -> Path:
         ("--epochs", "3", "epochs was 2"),
         ("--learning-rate", "0.01", "learning_rate was 0.001"),
         ("--split", "seen", "split was 'train'"),
+        ("--split", "whole", "split was 'train'"),
         ("--seed", "4", "seed was 0"),
+        ("--start", "paper", "start was None"),
     ],
 )
 def test_going_on_with_another_configuration_is_refused(train, stopped, capsys, flag, value, told):
@@ -381,7 +387,7 @@ def test_cuda_without_cuda_is_refused(train, capsys):
     assert "--device" in only_sentence(capsys.readouterr().err)
 
 
-@pytest.mark.parametrize("flags", [["--epochs", "many"], ["--recipe", "x"]])
+@pytest.mark.parametrize("flags", [["--epochs", "many"], ["--recipe", "x"], ["--start"]])
 def test_a_flag_that_is_not_understood_ends_with_2(train, flags):
     with pytest.raises(SystemExit) as ended:
         train(*flags)
@@ -404,6 +410,276 @@ def test_a_file_in_the_way_of_the_results_is_one_sentence(train, cwd, capsys):
     (cwd / "results").write_text("a file")
     assert train() == 2
     assert "results" in only_sentence(capsys.readouterr().err)
+
+
+# Where a run begins, and what it learns from
+
+
+def moved(folder: Path, other: Path) -> float:
+    """How far the weights of two runs are apart at most."""
+    ours, theirs = (load_file(f / "weights.safetensors") for f in (folder, other))
+    return max((ours[name] - theirs[name]).abs().max().item() for name in ours)
+
+
+def test_a_run_may_begin_with_the_weights_of_another(train, whole, cwd):
+    start = ["--start", str(whole / "weights.safetensors")]
+    assert train(*start, "--learning-rate", "1e-9") == 0
+    assert moved(cwd / "results" / "paper-seed0", whole) < 1e-6
+    config = json.loads((cwd / "results" / "paper-seed0" / "config.json").read_text())
+    assert config["start"] == "weights.safetensors"
+    assert train(*start, "--seed", "1") == 0
+    assert 1e-4 < moved(cwd / "results" / "paper-seed1", whole) < 0.1  # it learned on
+    by_epoch = json.loads((whole / "metrics.json").read_text())["validation_by_epoch"]
+    further = json.loads((cwd / "results" / "paper-seed1" / "metrics.json").read_text())
+    assert further["validation_loss"] < by_epoch[-1]["validation"]
+
+
+def test_weights_to_begin_with_that_are_not_there_are_named(train, cwd, capsys):
+    assert train("--start", "papper") == 2
+    assert "'papper'" in only_sentence(capsys.readouterr().err)
+    assert not (cwd / "results").exists()
+
+
+def test_weights_of_another_network_are_no_start(train, cwd, capsys):
+    save_weights(ColorNet(), cwd / "other.safetensors", {})
+    assert train("--start", str(cwd / "other.safetensors")) == 2
+    sentence = only_sentence(capsys.readouterr().err)
+    assert "--start" in sentence and "other.safetensors" in sentence
+
+
+def test_the_whole_of_training_is_more_to_learn_from(train, whole, cwd):
+    assert train("--split", "whole", "--epochs", "1") == 0
+    config = json.loads((cwd / "results" / "paper-seed0" / "config.json").read_text())
+    assert config["training_pictures"] == 28
+    assert config["split"] == "whole"
+
+
+# Recipes that draw samples
+
+TINY = {  # of the shipped recipe: few samples, and a critic, which it does without
+    "colornet": {"samples": 16, "batch_size": 4, "epochs": 2, "ema": 0.9, "adversarial": 0.01},
+    "zhang": {"samples": 160, "batch_size": 8, "epochs": 1},
+}
+
+
+@pytest.fixture(scope="module")
+def folders(data: Path, more_dir: Path, photos_dir: Path) -> dict[str, Path]:
+    return {"data": data, "more": more_dir, "photos": photos_dir}
+
+
+@pytest.fixture(scope="module")
+def draw(folders: dict[str, Path]) -> Callable[..., int]:
+    """`python train.py RECIPE` on all three collections, with the recipe made tiny."""
+    flags = [part for name, folder in folders.items() for part in (f"--{name}", str(folder))]
+
+    def run(recipe: str, *more: str, **changes) -> int:
+        tiny = replace(RECIPES[recipe], **TINY[recipe] | changes)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setitem(RECIPES, recipe, tiny)
+            patch.setattr(training, "PRIOR_SAMPLES", 50)
+            return script.main([recipe, *flags, *more])
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def colornet(draw, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run of the recipe `colornet` that nothing interrupted."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("colornet"))
+        assert draw("colornet") == 0
+        return Path("results/colornet-seed0").resolve()
+
+
+def test_a_run_on_samples_leaves_the_same_files(colornet, whole):
+    assert {file.name for file in colornet.iterdir()} == {file.name for file in whole.iterdir()}
+    config = json.loads((colornet / "config.json").read_text())
+    assert config["network"] == "ColorNet" and config["samples"] == 16
+    assert config["training_pictures"] == {"classic": 14, "more": 28, "photos": 24}
+
+
+def test_each_validation_set_has_its_loss_after_each_epoch(colornet):
+    metrics = json.loads((colornet / "metrics.json").read_text())
+    assert metrics["validation_pictures"] == {"classic": 1, "more": 7, "photos": 4}
+    assert len(metrics["validation_by_epoch"]) == 2
+    for losses in metrics["validation_by_epoch"]:
+        assert list(losses) == ["classic", "more", "photos"]
+        assert all(0 < loss < 1 for loss in losses.values())
+        assert len(set(losses.values())) == 3
+    assert metrics["validation_loss"] == metrics["validation_by_epoch"][-1]["classic"]
+
+
+def test_the_written_weights_have_the_written_losses(colornet, folders):
+    """The running average is what is measured, written, and as float16 not much worse."""
+    network = load_network(colornet / "weights.safetensors")
+    assert isinstance(network, ColorNet)
+    assert (colornet / "weights.safetensors").stat().st_size <= 12e6
+    written = json.loads((colornet / "metrics.json").read_text())["validation_by_epoch"][-1]
+    for name, pictures in load_validation("train", **folders).items():
+        assert evaluation_loss(network, pictures) == pytest.approx(written[name], rel=0.02)
+
+
+def test_what_is_kept_is_an_average_and_not_the_last_step(colornet):
+    kept = load_file(colornet / "weights.safetensors")
+    last = torch.load(colornet / "run.ckpt", weights_only=True)["objective"]
+    apart = [(last[f"network.{name}"] - weights).abs().max() for name, weights in kept.items()]
+    assert max(apart) > 1e-3  # float16 alone: below 1e-3 of weights that are below 1
+
+
+def test_a_run_on_samples_goes_on_to_the_same_end(colornet, draw, cwd, monkeypatch):
+    """Running average, critic and learning rate included."""
+    with monkeypatch.context() as patch:
+        after_batch(patch, 6, lambda: signal.raise_signal(signal.SIGINT))
+        assert draw("colornet") == 130
+    assert draw("colornet", "--resume") == 0
+    here = cwd / "results" / "colornet-seed0"
+    assert_same_run(here, colornet)
+    ours, theirs = (torch.load(f / "run.ckpt", weights_only=True) for f in (here, colornet))
+    assert ours["progress"] == theirs["progress"]
+    critic = [name for name in ours["objective"] if name.startswith("critic.")]
+    assert critic
+    for part in ("objective", "average"):
+        assert ours[part].keys() == theirs[part].keys()
+        assert all(torch.equal(ours[part][name], theirs[part][name]) for name in ours[part])
+
+
+def test_going_on_with_other_photos_is_refused(colornet, draw, cwd, photos_dir, capsys):
+    (cwd / "results").mkdir()
+    (cwd / "results" / "colornet-seed0").symlink_to(colornet)
+    fewer = cwd / "fewer"
+    (fewer / "orchard-apple").mkdir(parents=True)
+    photo = next((photos_dir / "orchard-apple").iterdir())
+    (fewer / "orchard-apple" / photo.name).symlink_to(photo)
+    (fewer / "grocery").symlink_to(photos_dir / "grocery")
+    assert draw("colornet", "--photos", str(fewer), "--resume") == 2
+    assert "training_pictures was" in only_sentence(capsys.readouterr().err)
+
+
+def test_a_run_on_samples_may_begin_with_weights(colornet, draw, cwd):
+    flags = ["--start", str(colornet / "weights.safetensors"), "--learning-rate", "1e-9"]
+    assert draw("colornet", *flags, samples=4, epochs=1, ema=0) == 0
+    ours, theirs = (
+        load_file(folder / "weights.safetensors")
+        for folder in (cwd / "results" / "colornet-seed0", colornet)
+    )
+    for name in ours:
+        if "running" not in name and "num_batches" not in name:  # statistics follow the batches
+            torch.testing.assert_close(ours[name], theirs[name], atol=1e-7, rtol=0)
+
+
+def test_the_learning_rate_warms_up_and_comes_down(train, cwd, monkeypatch):
+    rates = []
+
+    class Adam(torch.optim.Adam):
+        def step(self):
+            rates.append(self.param_groups[0]["lr"])
+            return super().step()
+
+    monkeypatch.setattr(torch.optim, "Adam", Adam)
+    monkeypatch.setattr(training, "WARM_UP", 0.2)
+    monkeypatch.setitem(RECIPES, "paper", replace(RECIPES["paper"], cosine=True))
+    assert train("--epochs", "10", "--learning-rate", "0.002") == 0
+    highest = int(np.argmax(rates))
+    assert len(rates) == 40 and 4 <= highest <= 12
+    assert rates[:highest] == sorted(rates[:highest])
+    assert rates[highest:] == sorted(rates[highest:], reverse=True)
+    assert max(rates) == pytest.approx(0.002, rel=0.2)
+    assert rates[0] < 0.01 * max(rates) and rates[-1] < 0.01 * max(rates)
+
+
+def test_the_papers_learning_rate_stays_as_it_is(whole):
+    optimizer = torch.load(whole / "run.ckpt", weights_only=True)["optimizer"]
+    assert [group["lr"] for group in optimizer["param_groups"]] == [1e-3]
+
+
+def test_zhangs_network_learns(draw, cwd, folders):
+    assert draw("zhang") == 0
+    folder = cwd / "results" / "zhang-seed0"
+    losses = torch.load(folder / "run.ckpt", weights_only=True)["progress"]["losses"]
+    assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:5])
+    network = load_network(folder / "weights.safetensors")
+    assert isinstance(network, ZhangNet)
+    assert json.loads((folder / "metrics.json").read_text())["dead_channels"] == []
+
+
+@pytest.mark.parametrize("missing", ["more", "photos"])
+def test_a_collection_that_is_not_there_is_one_sentence(draw, cwd, capsys, missing):
+    assert draw("colornet", f"--{missing}", str(cwd / "gone")) == 2
+    sentence = only_sentence(capsys.readouterr().err)
+    assert str(cwd / "gone") in sentence and f"--{missing}" in sentence
+    assert not (cwd / "results").exists()
+
+
+# Several processes
+
+PROCESSES = 2
+SPREAD = f"""
+import os, sys, time
+from pathlib import Path
+
+sys.path.insert(0, {str(ROOT)!r})
+import train
+from model import training
+
+
+class Bar(training.tqdm):
+    def update(self, n=1):
+        time.sleep(float(os.environ["PAUSE"]))
+        return super().update(n)
+
+
+training.tqdm = Bar
+os.chdir(os.environ["RANK"])  # so that each process has its own results/
+sys.exit(train.main())
+"""
+
+
+def spread(folder: Path, *flags: str, pause: float = 0) -> subprocess.Popen:
+    """`torchrun --nproc-per-node 2 train.py paper`, each process in `folder`/<rank>."""
+    for rank in range(PROCESSES):
+        (folder / str(rank)).mkdir(exist_ok=True)
+    (folder / "spread.py").write_text(SPREAD)
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    return subprocess.Popen(
+        [*launcher, "--nproc-per-node", str(PROCESSES), "spread.py", "paper", *flags],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PAUSE": str(pause), "GLOO_SOCKET_IFNAME": "lo"},
+    )
+
+
+def test_two_processes_stopped_and_resumed_learn_what_one_learns(train, data, cwd):
+    """Each takes half of every batch, so that only rounding differs. Only the first one writes."""
+    assert train("--epochs", "4", "--run", "alone") == 0
+    alone = cwd / "results" / "alone"
+    expected = torch.load(alone / "run.ckpt", weights_only=True)["progress"]
+
+    flags = ("--data", str(data), *FLAGS, "--epochs", "4", "--device", "cpu")
+    first, second = (cwd / str(rank) / "results" for rank in range(PROCESSES))
+    folder = first / "paper-seed0"
+    process = spread(cwd, *flags, pause=0.1)
+    while not (folder / "run.ckpt").exists() and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    printed, said = process.communicate(timeout=600)
+    assert process.returncode != 0 and "Saved after batch" in said, said
+    assert {file.name for file in folder.iterdir()} == {"config.json", "run.ckpt"}
+    assert not second.exists() and "validation loss" not in printed
+    step = torch.load(folder / "run.ckpt", weights_only=True)["progress"]["step"]
+    assert 0 < step < expected["step"]
+
+    second.symlink_to(first)  # both go on from the same checkpoint
+    printed, said = (process := spread(cwd, *flags, "--resume")).communicate(timeout=600)
+    assert process.returncode == 0, said
+    assert printed.count("validation loss") == 1
+    assert {file.name for file in folder.iterdir()} == {file.name for file in alone.iterdir()}
+    found = torch.load(folder / "run.ckpt", weights_only=True)["progress"]
+    # rounding grows from step to step: to about 0.1 % here
+    np.testing.assert_allclose(found["losses"], expected["losses"], rtol=0.01)
+    for ours, theirs in zip(found["validation"], expected["validation"], strict=True):
+        assert ours == pytest.approx(theirs, rel=0.01)
 
 
 # Runs that come to nothing

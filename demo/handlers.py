@@ -1,0 +1,232 @@
+"""What the "Colorize" tab and its API do with a photo, step by step."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.data_classes import ImageData
+
+from demo import pictures
+from demo.pictures import load_colorizer, read_preview
+from demo.pins import data_url
+from model.colorizer import Pin, PinError, colorized_name
+from model.networks import WeightsError
+from model.photos import PhotoError, read_photo
+
+VERSIONS = 4  # of "Other colours"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a picture was made of."""
+
+    path: str
+    name: str
+    weights: str
+    pins: tuple[Pin, ...]
+    vividness: float
+
+    @property
+    def source(self) -> tuple[str, str]:
+        return self.path, self.weights
+
+
+@dataclass
+class Shown:
+    """What a browser's tab shows. Steps change it in place, so that a slow one can see that the
+    picture it worked for is no longer there."""
+
+    asked: Asked | None = None
+    saved: Asked | None = None  # of the download
+    versions: tuple[str, str] | None = None  # the source of "Other colours"
+    refused: str | None = None  # path of a photo whose error is being told
+
+
+@contextmanager
+def one_sentence() -> Iterator[None]:
+    """Say what is wrong with the photo, the pins or the weights."""
+    try:
+        yield
+    except (PhotoError, PinError, WeightsError) as error:
+        raise gr.Error(str(error), duration=None, print_exception=False) from None
+
+
+def path_of(photo: ImageData) -> str:
+    if photo.path is None:
+        raise gr.Error("The photo did not arrive; upload it as a file.", print_exception=False)
+    return photo.path
+
+
+def name_of(photo: ImageData) -> str:
+    return colorized_name(Path(photo.orig_name or "photo").stem)
+
+
+def photo_id(path: str) -> str:
+    """By which the browser knows the photo that its pins belong to."""
+    return hashlib.sha256(path.encode()).hexdigest()
+
+
+def pins_of(drawn: Any, path: str) -> tuple[Pin, ...]:
+    """The pins that the browser keeps for the photo at `path`."""
+    mine = isinstance(drawn, dict) and drawn.get("photo") == photo_id(path)
+    return pictures.parse_pins(drawn.get("pins")) if mine else ()
+
+
+def colorize(
+    photo: ImageData | None, weights: str, pins: list, vividness: float
+) -> tuple[tuple[str, str] | None, str | None, str | None, str]:
+    """Colorize a photo. Each pin is a colour wanted at a place; a vividness of 0 is grey, 1 what
+    the network gives, 2 twice the chroma.
+
+    Parameters:
+        photo: of a colour photo only the luminance is used.
+        weights: which network.
+        pins: a list of [x, y, "#RRGGBB"], x and y in pixels of the photo.
+        vividness: 0 to 2.
+
+    Returns:
+        the grayscale and the colorized preview, the full-size PNG, the true colours when the
+        photo was in colour, and a sentence on what was done.
+    """
+    if photo is None:
+        return None, None, None, ""
+    with one_sentence():
+        path, colorizer = path_of(photo), load_colorizer(weights)
+        wanted = pictures.parse_pins(pins)
+        rgb = read_photo(Path(path))
+        colored = colorizer.colorize(rgb, pins=wanted, vividness=vividness)
+    before, after = pictures.shrink(rgb), pictures.shrink(colored)
+    return (
+        pictures.slider_files(before, after),
+        pictures.save(colored, name_of(photo)),
+        pictures.true_colors_file(before),
+        pictures.describe(colorizer, rgb.shape[1::-1], before, after, vividness),
+    )
+
+
+def alternatives(photo: ImageData | None, weights: str, count: int) -> list[list]:
+    """Clearly different versions of a photo, the likeliest first, each a list of pins that
+    /colorize takes.
+
+    Parameters:
+        photo: of a colour photo only the luminance is used.
+        weights: which network.
+        count: how many versions at most.
+    """
+    if photo is None:
+        return []
+    with one_sentence():
+        found = pictures.find_alternatives(path_of(photo), weights, count)
+    return [pictures.pins_to_json(version) for version in found]
+
+
+def show(photo: ImageData | None, weights: str, drawn: Any, vividness: float, shown: Shown) -> list:
+    """Everything on the page that is made of the preview.
+
+    Returns:
+        result, note, true colours, download, canvas, other colours.
+    """
+    if photo is None:
+        return show_nothing(shown)
+    with one_sentence():
+        path, colorizer = path_of(photo), load_colorizer(weights)
+        wanted = pins_of(drawn, path) if colorizer.takes_pins else ()
+        asked = Asked(path, name_of(photo), weights, wanted, vividness)
+        if asked == shown.asked or path == shown.refused:
+            return [gr.skip()] * 6  # Gradio tells of a new photo twice
+        shown.refused = path
+        before, (width, height) = read_preview(path)
+        shown.refused = None
+        after = pictures.colorize_preview(path, weights, wanted, vividness)
+    shown.asked = asked
+    same_source = shown.versions == asked.source
+    if not same_source:
+        shown.versions = None
+    true = pictures.true_colors_file(before)
+    return [
+        pictures.slider_files(before, after),
+        pictures.describe(colorizer, (width, height), before, after, vividness),
+        gr.Image(true, visible=true is not None),
+        _no_download(),
+        gr.HTML(
+            visible=colorizer.takes_pins,
+            photo=photo_id(path),
+            picture=data_url(after),
+            width=width,
+            height=height,
+        ),
+        gr.skip() if same_source else gr.HTML(visible=False),
+    ]
+
+
+def _no_download() -> gr.DownloadButton:
+    return gr.DownloadButton(interactive=False)
+
+
+def show_nothing(shown: Shown) -> list:
+    """The page without a result, as `show` returns it."""
+    shown.asked = shown.saved = shown.versions = None
+    hidden = [gr.HTML(visible=False), gr.HTML(visible=False)]
+    return [None, "", gr.Image(None, visible=False), _no_download(), *hidden]
+
+
+def after_error(photo: ImageData | None, shown: Shown) -> list:
+    """Nothing if the error came with a new photo, else what was there, as `show` returns it."""
+    shown.refused = None
+    other = photo is None or shown.asked is None or photo.path != shown.asked.path
+    return show_nothing(shown) if other else [gr.skip()] * 6
+
+
+def make_download(shown: Shown) -> Any:
+    """The full-size file of what is shown, unless something else is shown by then."""
+    asked = shown.asked
+    if asked is None or asked is shown.saved:
+        return gr.skip()
+    with one_sentence():
+        rgb = read_photo(Path(asked.path))
+        colorizer = load_colorizer(asked.weights)
+        colored = colorizer.colorize(rgb, pins=asked.pins, vividness=asked.vividness)
+    if shown.asked is not asked:
+        return gr.skip()
+    shown.saved = asked
+    return gr.DownloadButton(value=pictures.save(colored, asked.name), interactive=True)
+
+
+def show_versions(shown: Shown) -> Any:
+    """The row "Other colours" of what is shown; hidden where there are none."""
+    asked = shown.asked
+    if asked is None or shown.versions == asked.source:
+        return gr.skip()
+    with one_sentence():
+        found = pictures.find_alternatives(*asked.source, VERSIONS)
+        versions = [
+            {
+                "picture": data_url(
+                    pictures.colorize_preview(*asked.source, version, pixels=pictures.SMALL_PIXELS)
+                ),
+                "pins": pictures.pins_to_json(version),
+            }
+            for version in found
+        ]
+    if shown.asked is None or shown.asked.source != asked.source:
+        return gr.skip()
+    shown.versions = asked.source
+    return gr.HTML(visible=bool(versions), versions=versions)
+
+
+def show_likely(drawn: Any, shown: Shown) -> Any:
+    """The palette for the place that was chosen on the picture."""
+    asked = shown.asked
+    if asked is None or not isinstance(drawn, dict) or not isinstance(drawn.get("place"), list):
+        return gr.skip()
+    with one_sentence():
+        (place,) = pictures.parse_pins([[*drawn["place"], "#808080"]])
+        elsewhere = tuple(
+            pin for pin in pins_of(drawn, asked.path) if (pin.x, pin.y) != (place.x, place.y)
+        )
+        colors = pictures.likely_colors(*asked.source, place, elsewhere)
+    return gr.HTML(likely={"place": drawn["place"], "colors": colors})

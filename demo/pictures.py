@@ -1,0 +1,130 @@
+"""What the page makes of a photo: previews, files to show and to download, the note."""
+
+import functools
+import secrets
+from pathlib import Path
+from typing import Any
+
+import cv2
+import gradio as gr
+import numpy as np
+
+from model.colorizer import Colorizer, Pin, PinError, recolor, save_png
+from model.metrics import fruit_ciede2000, is_in_color
+from model.photos import read_photo
+
+PREVIEW_PIXELS = 1024  # longer side of what the page shows; the download has full size
+SMALL_PIXELS = 256  # longer side of "Other colours", and of what the note's figures are taken from
+
+Size = tuple[int, int]  # width, height
+
+
+@functools.cache
+def load_colorizer(weights: str) -> Colorizer:
+    """Each network is loaded once a process."""
+    return Colorizer.load(weights)
+
+
+@functools.lru_cache(maxsize=8)
+def read_preview(path: str) -> tuple[np.ndarray, Size]:
+    """The preview of the photo in this file, and the size of the photo itself."""
+    rgb = read_photo(Path(path))
+    return shrink(rgb), rgb.shape[1::-1]
+
+
+def shrink(rgb: np.ndarray, pixels: int = PREVIEW_PIXELS) -> np.ndarray:
+    """`rgb`, (H, W, 3) uint8, shrunk to at most `pixels` on the longer side."""
+    factor = pixels / max(rgb.shape[:2])
+    if factor >= 1:
+        return rgb
+    size = [max(1, round(side * factor)) for side in rgb.shape[1::-1]]
+    return cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
+
+
+def parse_pins(given: Any) -> tuple[Pin, ...]:
+    """Pins from [[x, y, "#RRGGBB"], ...], which may be anything that a stranger sent."""
+    if not isinstance(given, list) or not all(isinstance(p, list) and len(p) == 3 for p in given):
+        raise PinError('Pins are a list of [x, y, "#RRGGBB"], x and y in pixels of the photo.')
+    return tuple(Pin.parse(",".join(map(str, pin))) for pin in given)
+
+
+def pins_to_json(pins: tuple[Pin, ...]) -> list[list[int | str]]:
+    return [[int(pin.x), int(pin.y), hex_color(pin.rgb)] for pin in pins]
+
+
+def hex_color(rgb: tuple[int, int, int]) -> str:
+    return "#{:02x}{:02x}{:02x}".format(*rgb)
+
+
+def scale_pins(pins: tuple[Pin, ...], size: Size, to: Size) -> tuple[Pin, ...]:
+    """`pins` on a photo of `size`, at the same places of the same photo at another size."""
+    x, y = to[0] / size[0], to[1] / size[1]
+    return tuple(Pin(pin.x * x, pin.y * y, pin.rgb) for pin in pins)
+
+
+def colorize_preview(
+    path: str,
+    weights: str,
+    pins: tuple[Pin, ...] = (),
+    vividness: float = 1.0,
+    pixels: int = PREVIEW_PIXELS,
+) -> np.ndarray:
+    """The photo in this file, colorized at no more than `pixels`; `pins` at its own size."""
+    before, size = read_preview(path)
+    small = shrink(before, pixels)
+    pins = scale_pins(pins, size, small.shape[1::-1])
+    return load_colorizer(weights).colorize(small, pins=pins, vividness=vividness)
+
+
+def find_alternatives(path: str, weights: str, count: int) -> list[tuple[Pin, ...]]:
+    """The pins of each clearly different version, in pixels of the photo."""
+    before, size = read_preview(path)
+    found = load_colorizer(weights).alternatives(before, count=count)
+    return [scale_pins(pins, before.shape[1::-1], size) for pins in found]
+
+
+def likely_colors(path: str, weights: str, place: Pin, pins: tuple[Pin, ...]) -> list[str]:
+    """Colours to choose from at `place`, the likeliest first, with `pins` elsewhere."""
+    before, size = read_preview(path)
+    place, *pins = scale_pins((place, *pins), size, before.shape[1::-1])
+    colors = load_colorizer(weights).likely_colors(before, place.x, place.y, pins=pins)
+    return [hex_color(color) for color in colors]
+
+
+def describe(
+    colorizer: Colorizer,
+    size: Size,
+    before: np.ndarray,
+    after: np.ndarray,
+    vividness: float,
+) -> str:
+    """The note below the result: what was done, and how near it came to the truth."""
+    width, height = size
+    before, after = shrink(before, SMALL_PIXELS), shrink(after, SMALL_PIXELS)
+    note = f"{width} x {height} pixels colorized (weights: {colorizer.name})."
+    if is_in_color(before):
+        note += (
+            " Median CIEDE2000 to the true colours, white background left out:"
+            f" {fruit_ciede2000(after, before):.1f} (1 is just noticeable)."
+        )
+    if colorizer.takes_pins and vividness >= 1 and not is_in_color(after):
+        note += " Hardly any colour was found here: what the network knows is fruit."
+    return note
+
+
+def slider_files(before: np.ndarray, after: np.ndarray) -> tuple[str, str]:
+    """Files of the grayscale and the colorized preview."""
+    return save(recolor(before, None), "before.png"), save(after, "after.png")
+
+
+def true_colors_file(before: np.ndarray) -> str | None:
+    """File of the photo's own colours, if it has any."""
+    return save(before, "true.png") if is_in_color(shrink(before, SMALL_PIXELS)) else None
+
+
+def save(rgb: np.ndarray, name: str) -> str:
+    """A PNG in Gradio's own cache, which deletes it after a while."""
+    folder = Path(gr.utils.get_upload_folder()) / secrets.token_hex(16)
+    folder.mkdir(parents=True)
+    save_png(rgb, folder / name)
+    return str(folder / name)

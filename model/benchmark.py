@@ -1,0 +1,104 @@
+"""How fast it is, as ratios within one run: what they say holds on other machines too.
+
+    python -m model.benchmark
+
+Each row is the median of several turns, taken alternately.
+"""
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from PIL import Image
+from torch import nn
+
+from model.color import rgb_to_lab
+from model.colorizer import DEFAULT_WEIGHTS, Colorizer, save_png
+from model.networks import WeightsError, ZhangNet
+from model.photos import read_photo
+from model.rendered import render
+
+TURNS = 7
+SIDE = 256  # pixels, of the picture that the networks get
+PHOTO = (3000, 4000)  # height and width: 12 megapixels
+
+
+def ratio(ours: Callable[[], None], theirs: Callable[[], None]) -> tuple[float, float, float]:
+    """Median seconds of both, taken alternately, and the median of the turns' ratios."""
+    ours(), theirs()  # the first call of each is slower
+    seconds = []
+    for _ in range(TURNS):
+        turn = []
+        for function in (ours, theirs):
+            started = time.perf_counter()
+            function()
+            turn.append(time.perf_counter() - started)
+        seconds.append(turn)
+    times = np.array(seconds)
+    return (*np.median(times, axis=0), float(np.median(times[:, 0] / times[:, 1])))
+
+
+def forward_pass(colorizer: Colorizer) -> tuple[float, float, float]:
+    """The network against that of Zhang et al. 2016 at its published size, with random weights."""
+    zhang = ZhangNet(width=1).eval().to(memory_format=torch.channels_last)
+    luminance = torch.rand(1, 1, SIDE, SIDE) * 2 - 1
+
+    def forward(network: nn.Module) -> Callable[[], None]:
+        def call() -> None:
+            with torch.inference_mode():
+                network(luminance)
+
+        return call
+
+    return ratio(forward(colorizer.network), forward(zhang))
+
+
+def whole_photo(colorizer: Colorizer, folder: Path) -> tuple[float, float, float]:
+    """A 12-megapixel JPEG, file to file, against decoding, Lab and back, and encoding alone."""
+    photo, result = folder / "photo.jpg", folder / "photo.png"
+    fruit = cv2.resize(render("Apple Rendered Red", size=400), PHOTO[::-1])
+    grain = np.random.default_rng(0).normal(0, 3, (*PHOTO, 1))
+    Image.fromarray(np.clip(fruit + grain, 0, 255).astype(np.uint8)).save(photo, quality=92)
+
+    def colorize() -> None:
+        save_png(colorizer.colorize(read_photo(photo)), result)
+
+    def convert() -> None:
+        lab = rgb_to_lab(read_photo(photo))
+        save_png(np.rint(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB) * 255).astype(np.uint8), result)
+
+    return ratio(colorize, convert)
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--weights", default=DEFAULT_WEIGHTS, help="name or file (%(default)s)")
+    arguments = parser.parse_args(argv)
+    try:
+        colorizer = Colorizer.load(arguments.weights)
+    except WeightsError as error:
+        print(f"model.benchmark: {error}", file=sys.stderr)
+        return 2
+    with tempfile.TemporaryDirectory() as folder:
+        rows = {
+            f"forward pass, {SIDE} px, against Zhang et al. 2016": forward_pass(colorizer),
+            "12-megapixel JPEG against decode, Lab and back, encode": whole_photo(
+                colorizer, Path(folder)
+            ),
+        }
+    print(f"{colorizer.name}, {torch.get_num_threads()} threads, median of {TURNS} turns")
+    for title, (ours, theirs, times) in rows.items():
+        print(f"{title}: {ours * 1000:.0f} ms to {theirs * 1000:.0f} ms, ratio {times:.2f}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,83 @@
+"""Colours wanted at places, and how the network is told of them."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from model.color import normalize_ab, rgb_to_lab
+
+MAX_PINS = 50
+REACH = 2  # pixels at the network's scale: a pin is a square of 5, in training they are 1 to 9
+
+
+class PinError(ValueError):
+    """A pin that cannot be used; the message is one sentence that says what to do."""
+
+
+@dataclass(frozen=True)
+class Pin:
+    """A colour wanted at a place.
+
+    Attributes:
+        x, y: pixels of the full-size photo from its left and top edge.
+        rgb: red, green and blue in 0..255. Its a and b count; the luminance is the photo's.
+    """
+
+    x: float
+    y: float
+    rgb: tuple[int, int, int]
+
+    @classmethod
+    def parse(cls, text: str) -> "Pin":
+        """The pin written as X,Y,#RRGGBB.
+
+        Raises:
+            PinError: `text` is something else.
+        """
+        try:
+            x, y, color = text.split(",")
+            red_green_blue = re.fullmatch(r"\s*#([0-9a-fA-F]{6})\s*", color)[1]
+            return cls(float(x), float(y), tuple(bytes.fromhex(red_green_blue)))
+        except (TypeError, ValueError):
+            raise PinError(f"A pin is X,Y,#RRGGBB, such as 120,80,#c03020, not {text!r}.") from None
+
+    def check(self, width: int, height: int) -> None:
+        """Raise PinError unless this pin can be used in a photo of this size."""
+        check_place(self.x, self.y, width, height)
+        try:
+            color = np.asarray(self.rgb, float)
+        except (TypeError, ValueError):
+            color = np.empty(0)
+        if color.shape != (3,) or not ((color >= 0) & (color <= 255)).all():
+            raise PinError(f"The colour of a pin is three numbers from 0 to 255, not {self.rgb}.")
+
+
+def check_place(x: float, y: float, width: int, height: int) -> None:
+    """Raise PinError unless x, y is a place in a photo of this size."""
+    if not (0 <= x < width and 0 <= y < height):
+        raise PinError(
+            f"The place {x:g}, {y:g} is outside the photo of {width} x {height} pixels; x and y"
+            " count from 0 at its left and top edge."
+        )
+
+
+def place_in(x: float, y: float, shape: tuple, small: tuple) -> tuple[int, int]:
+    """Row and column in `small` of the place x, y in a picture of `shape`."""
+    return int(y * small[0] / shape[0]), int(x * small[1] / shape[1])
+
+
+def hints_of(pins: Sequence[Pin], shape: tuple, small: tuple) -> np.ndarray:
+    """What the network is told of `pins` in a photo of `shape`, brought to the shape `small`:
+    (3, h, w) float32, ab and a mask, a square for each pin, later ones over earlier ones."""
+    hints = np.zeros((3, *small[:2]), np.float32)
+    for pin in pins:
+        row, column = place_in(pin.x, pin.y, shape, small)
+        square = tuple(
+            slice(max(0, middle - REACH), middle + REACH + 1) for middle in (row, column)
+        )
+        ab = rgb_to_lab(np.array([[pin.rgb]], np.uint8))[0, 0, 1:]
+        hints[:2, *square] = normalize_ab(ab)[:, None, None]
+        hints[2, *square] = 1
+    return hints

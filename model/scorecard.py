@@ -1,0 +1,178 @@
+"""Every figure that the README gives for ColorNet, in one run.
+
+    python -m model.scorecard --data DIR --more DIR --photos DIR
+
+measures weights on pictures that no choice was made on: the classic test split, varieties never
+trained on, photos never trained on; a folder that is not given leaves its column out. Writes
+results/<weights>/: figures.json, the table README.md, and varieties.csv, the worst first.
+"""
+
+import argparse
+import json
+import sys
+from itertools import combinations
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from model import collections, fruits360
+from model.collections import Photos
+from model.color import rgb_to_lab_exact
+from model.colorizer import DEFAULT_WEIGHTS, Colorizer, Pin, recolor
+from model.evaluate import evaluate
+from model.fruits360 import Pictures
+from model.machine_rater import machine_rater
+from model.metrics import WHITE, ciede2000, fruit_ciede2000, fruit_mask
+from model.networks import WeightsError
+
+SETS = {"classic": "test", "unseen": "more-test", "photos": "photos-test"}
+SIDES = (256, 512, 1024)  # pixels, of the same photo
+EVERY = 8  # of the turntable frames, whose neighbours are alike, where pins are measured
+
+# Row of the table, and the paper's figure and the goal for classic, unseen, photos
+ROWS = {
+    "ab_mse": ("ab mean squared error (the paper's loss)", ("0.0006", "0.0025", "0.0090")),
+    "ciede2000_median": ("CIEDE2000 on the fruit, median", ("2", "6", "10")),
+    "colorfulness_ratio": ("colourfulness, generated over true", ("0.90 to 1.10",) * 3),
+    "machine_rater": ("machine rater, accuracy (0.5 is chance)", ("0.60", "0.70", "-")),
+    "white_chroma": ("chroma added to white", ("1", "1", "-")),
+    "one_pin": ("CIEDE2000 with one pin", ("-", "4", "-")),
+    "three_pins": ("CIEDE2000 with three pins", ("-", "3", "-")),
+    "across_scales": ("CIEDE2000 between 256, 512 and 1,024 px", ("-", "-", "2")),
+}
+
+
+def white_chroma(colorizer: Colorizer, pictures: Pictures) -> float:
+    """Mean chroma on the white background, of the generated pictures over that of the true ones."""
+    added = []
+    for rgb in tqdm(pictures.rgb[::EVERY], desc="white", unit="", disable=None):
+        white = ~cv2.dilate(fruit_mask(rgb).astype(np.uint8), np.ones((5, 5))).astype(bool)
+        white &= rgb.min(-1) > WHITE
+        generated = recolor(rgb, colorizer.predict_ab(rgb))
+        chroma = [
+            np.hypot(*np.moveaxis(rgb_to_lab_exact(version[white])[..., 1:], -1, 0))
+            for version in (generated, rgb)
+        ]
+        added.append(chroma[0] - chroma[1])
+    return float(np.concatenate(added).mean())
+
+
+def with_pins(colorizer: Colorizer, pictures: Pictures, count: int) -> float:
+    """Median over pictures of the median CIEDE2000 on the fruit after `count` pins of the true
+    colour, the mean of 5 x 5 pixels, at random places of it."""
+    differences = []
+    for number, rgb in enumerate(tqdm(pictures.rgb[::EVERY], desc="pins", unit="", disable=None)):
+        places, smooth = np.argwhere(fruit_mask(rgb)), cv2.blur(rgb, (5, 5))
+        rows = np.random.default_rng(number).choice(len(places), count)
+        pins = [Pin(int(x), int(y), tuple(smooth[y, x].tolist())) for y, x in places[rows]]
+        generated = recolor(rgb, colorizer.predict_ab(rgb, pins=pins))
+        differences.append(fruit_ciede2000(generated, rgb))
+    return float(np.median(differences))
+
+
+def across_scales(colorizer: Colorizer, photos: list[np.ndarray]) -> float:
+    """Median over photos of the median CIEDE2000 between the results of the same photo at
+    `SIDES`."""
+    differences = []
+    for rgb in tqdm(photos, desc="scales", unit="", disable=None):
+        results = []
+        for side in SIDES:
+            factor = side / max(rgb.shape[:2])
+            way = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
+            sized = cv2.resize(rgb, None, fx=factor, fy=factor, interpolation=way)
+            result = colorizer.colorize(sized)
+            size = [round(length * SIDES[0] / max(rgb.shape[:2])) for length in rgb.shape[1::-1]]
+            results.append(cv2.resize(result, size, interpolation=cv2.INTER_AREA))
+        differences += [np.median(ciede2000(a, b)) for a, b in combinations(results, 2)]
+    return float(np.median(differences))
+
+
+def measure(colorizer: Colorizer, sets: dict[str, Pictures | Photos]) -> dict[str, dict]:
+    """All figures, by set."""
+    figures = {}
+    for name, pictures in sets.items():
+        measured = figures[name] = evaluate(colorizer, pictures, kind=str)
+        if isinstance(pictures, Photos):
+            measured["across_scales"] = across_scales(colorizer, pictures.rgb)
+            continue
+        measured["white_chroma"] = white_chroma(colorizer, pictures)
+        measured["machine_rater_details"] = rated = machine_rater(colorizer, pictures.rgb)
+        measured["machine_rater"] = rated["accuracy"]
+        if colorizer.takes_pins and name == "unseen":
+            measured["one_pin"] = with_pins(colorizer, pictures, 1)
+            measured["three_pins"] = with_pins(colorizer, pictures, 3)
+    return figures
+
+
+def as_markdown(weights: str, figures: dict[str, dict]) -> str:
+    """The table: each figure, and in brackets its goal."""
+    counts = ", ".join(f"{measured['pictures']:,}" for measured in figures.values())
+    lines = [
+        f"# {weights} on pictures that no choice was made on",
+        "",
+        f"Classic test, varieties never trained on, photos never trained on: {counts} pictures. In"
+        " brackets the goal: at most, or between. Made by `python -m model.scorecard --data DIR"
+        f" --more DIR --photos DIR --weights {weights}`.",
+        "",
+        f"| | {' | '.join(SETS)} |",
+        "|---|---|---|---|",
+    ]
+    for key, (title, goals) in ROWS.items():
+        cells = []
+        for name, goal in zip(SETS, goals, strict=True):
+            value = figures.get(name, {}).get(key)
+            digits = 4 if key == "ab_mse" else 2
+            cells.append("-" if value is None else f"{value:.{digits}f} ({goal})")
+        lines.append(f"| {title} | {' | '.join(cells)} |")
+    return "\n".join([*lines, ""])
+
+
+def by_variety(figures: dict[str, dict]) -> pd.DataFrame:
+    """CIEDE2000 and colourfulness of every variety or kind, in each set the worst first."""
+    rows = [
+        {"set": name, "variety": variety, **values}
+        for name, measured in figures.items()
+        for variety, values in measured["kinds"].items()
+    ]
+    return pd.DataFrame(rows).sort_values(["set", "ciede2000_median"], ascending=[True, False])
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--weights", default=DEFAULT_WEIGHTS, help="name or file (%(default)s)")
+    parser.add_argument("--data", help="the Fruits-360 folder (default: FRUITS360_DIR)")
+    parser.add_argument("--more", help="further varieties (default: FRUITS360_MORE_DIR)")
+    parser.add_argument("--photos", help="photos of fruit (default: FRUIT_PHOTOS_DIR)")
+    arguments = parser.parse_args(argv)
+    folders = {name: getattr(arguments, name) for name in ("data", "more", "photos")}
+    try:
+        colorizer = Colorizer.load(arguments.weights)
+        sets = {
+            name: collections.load_split(split, **folders)
+            for name, split in SETS.items()
+            if collections.is_given(split, folders)
+        }
+        if not sets:
+            raise fruits360.DataError("Give folders of pictures with --data, --more, --photos.")
+        figures = measure(colorizer, sets)
+    except (WeightsError, fruits360.DataError) as error:
+        print(f"model.scorecard: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    folder = Path("results") / colorizer.name
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "figures.json").write_text(json.dumps(figures, indent=2) + "\n")
+    (folder / "README.md").write_text(as_markdown(colorizer.name, figures))
+    by_variety(figures).to_csv(folder / "varieties.csv", index=False, float_format="%.3f")
+    print(as_markdown(colorizer.name, figures))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
