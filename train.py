@@ -15,10 +15,11 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from model.collections import load_samples, load_validation
+from model.datasets import load_samples, load_validation
 from model.fruits360 import DataError, load_split
 from model.networks import weights_path
-from model.training import RECIPES, Interrupted, Run, to_lab, train
+from model.recipes import RECIPES, Run
+from model.training import Interrupted, to_lab, train
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -62,7 +63,7 @@ def main(argv: list[str] | None = None) -> int:
             start=weights_path(arguments.start) if arguments.start else None,
         )
         if run.recipe.samples:
-            training = load_samples(run.split, run.seed, run.recipe.backgrounds, **folders)
+            training = load_samples(run.split, run.seed, run.recipe, **folders)
             validation = load_validation(run.split, **folders)
         else:
             validation_split = "seen-val" if run.split == "seen" else "val"

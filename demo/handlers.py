@@ -11,11 +11,12 @@ import gradio as gr
 from gradio.data_classes import ImageData
 
 from demo import pictures
-from demo.pictures import load_colorizer, read_preview
+from demo.pictures import PREVIEW_PIXELS, load_colorizer, read_preview
 from demo.pins import data_url
 from model.colorizer import Pin, PinError, colorized_name
 from model.networks import WeightsError
 from model.photos import PhotoError, read_photo
+from model.upsampling import shrunk
 
 VERSIONS = 4  # of "Other colours"
 
@@ -99,12 +100,12 @@ def colorize(
         wanted = pictures.parse_pins(pins)
         rgb = read_photo(Path(path))
         colored = colorizer.colorize(rgb, pins=wanted, vividness=vividness)
-    before, after = pictures.shrink(rgb), pictures.shrink(colored)
+    before, after = (shrunk(picture, PREVIEW_PIXELS) for picture in (rgb, colored))
     return (
         pictures.slider_files(before, after),
         pictures.save(colored, name_of(photo)),
         pictures.true_colors_file(before),
-        pictures.describe(colorizer, rgb.shape[1::-1], before, after, vividness),
+        pictures.describe(colorizer, rgb.shape[1::-1], before, after),
     )
 
 
@@ -149,7 +150,7 @@ def show(photo: ImageData | None, weights: str, drawn: Any, vividness: float, sh
     true = pictures.true_colors_file(before)
     return [
         pictures.slider_files(before, after),
-        pictures.describe(colorizer, (width, height), before, after, vividness),
+        pictures.describe(colorizer, (width, height), before, after),
         gr.Image(true, visible=true is not None),
         _no_download(),
         gr.HTML(

@@ -5,13 +5,13 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-import cv2
 import gradio as gr
 import numpy as np
 
-from model.colorizer import Colorizer, Pin, PinError, recolor, save_png
+from model.colorizer import UNKNOWN, Colorizer, Pin, PinError, recolor, save_png
 from model.metrics import fruit_ciede2000, is_in_color
 from model.photos import read_photo
+from model.upsampling import shrunk
 
 PREVIEW_PIXELS = 1024  # longer side of what the page shows; the download has full size
 SMALL_PIXELS = 256  # longer side of "Other colours", and of what the note's figures are taken from
@@ -29,16 +29,7 @@ def load_colorizer(weights: str) -> Colorizer:
 def read_preview(path: str) -> tuple[np.ndarray, Size]:
     """The preview of the photo in this file, and the size of the photo itself."""
     rgb = read_photo(Path(path))
-    return shrink(rgb), rgb.shape[1::-1]
-
-
-def shrink(rgb: np.ndarray, pixels: int = PREVIEW_PIXELS) -> np.ndarray:
-    """`rgb`, (H, W, 3) uint8, shrunk to at most `pixels` on the longer side."""
-    factor = pixels / max(rgb.shape[:2])
-    if factor >= 1:
-        return rgb
-    size = [max(1, round(side * factor)) for side in rgb.shape[1::-1]]
-    return cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
+    return shrunk(rgb, PREVIEW_PIXELS), rgb.shape[1::-1]
 
 
 def parse_pins(given: Any) -> tuple[Pin, ...]:
@@ -71,7 +62,7 @@ def colorize_preview(
 ) -> np.ndarray:
     """The photo in this file, colorized at no more than `pixels`; `pins` at its own size."""
     before, size = read_preview(path)
-    small = shrink(before, pixels)
+    small = shrunk(before, pixels)
     pins = scale_pins(pins, size, small.shape[1::-1])
     return load_colorizer(weights).colorize(small, pins=pins, vividness=vividness)
 
@@ -96,19 +87,18 @@ def describe(
     size: Size,
     before: np.ndarray,
     after: np.ndarray,
-    vividness: float,
 ) -> str:
     """The note below the result: what was done, and how near it came to the truth."""
     width, height = size
-    before, after = shrink(before, SMALL_PIXELS), shrink(after, SMALL_PIXELS)
+    before, after = shrunk(before, SMALL_PIXELS), shrunk(after, SMALL_PIXELS)
     note = f"{width} x {height} pixels colorized (weights: {colorizer.name})."
     if is_in_color(before):
         note += (
             " Median CIEDE2000 to the true colours, white background left out:"
             f" {fruit_ciede2000(after, before):.1f} (1 is just noticeable)."
         )
-    if colorizer.takes_pins and vividness >= 1 and not is_in_color(after):
-        note += " Hardly any colour was found here: what the network knows is fruit."
+    if not colorizer.knows(before):
+        note += f" {UNKNOWN}"
     return note
 
 
@@ -119,7 +109,7 @@ def slider_files(before: np.ndarray, after: np.ndarray) -> tuple[str, str]:
 
 def true_colors_file(before: np.ndarray) -> str | None:
     """File of the photo's own colours, if it has any."""
-    return save(before, "true.png") if is_in_color(shrink(before, SMALL_PIXELS)) else None
+    return save(before, "true.png") if is_in_color(shrunk(before, SMALL_PIXELS)) else None
 
 
 def save(rgb: np.ndarray, name: str) -> str:

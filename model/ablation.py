@@ -15,13 +15,14 @@ from pathlib import Path
 import pandas as pd
 from torch import Tensor, nn
 
-from model.collections import load_more, load_photos, load_samples, load_validation
 from model.colorizer import Colorizer
+from model.datasets import load_more, load_photos, load_samples, load_validation
 from model.evaluate import evaluate
 from model.fruits360 import DataError, Pictures, load_split
 from model.networks import load_network
+from model.recipes import RECIPES, Recipe, Run
 from model.samples import Samples
-from model.training import RECIPES, Interrupted, Recipe, Run, train
+from model.training import Interrupted, train
 
 FOLDER = Path("results/ablation")
 SAMPLES = 10_000  # rows compare choices, they are no finished weights
@@ -72,6 +73,7 @@ VARIANTS = {
     "no average": Variant("without the running average of the weights", replace(BASE, ema=0)),
     "no backgrounds": Variant("without synthetic backgrounds", replace(BASE, backgrounds=0)),
     "longer": Variant("as long again", FINISH, start="base"),
+    "mild": Variant("as long again, with milder samples", replace(FINISH, mild=True), start="base"),
     "adversarial": Variant(
         "as long again, with a critic", replace(FINISH, adversarial=3e-3), start="base"
     ),
@@ -87,7 +89,8 @@ def measure(name: str, samples: Samples, validation: dict, pictures: dict) -> di
     start = FOLDER / "runs" / variant.start / "weights.safetensors" if variant.start else None
     folder = FOLDER / "runs" / (variant.run or name)
     run = Run("ablation", folder, variant.recipe, start=start)
-    samples = replace(samples, backgrounds=variant.recipe.backgrounds)
+    recipe = variant.recipe
+    samples = replace(samples, backgrounds=recipe.backgrounds, mild=recipe.mild)
     train(run, samples, validation, resume=(run.folder / "run.ckpt").exists())
     path = run.folder / "weights.safetensors"
     colorizer = Colorizer(variant.used(load_network(path)), path)
@@ -100,8 +103,8 @@ def measure(name: str, samples: Samples, validation: dict, pictures: dict) -> di
 
 
 def thinned(pictures: Pictures) -> Pictures:
-    """Every fourth frame: neighbours are alike."""
-    return replace(pictures, rgb=pictures.rgb[::4], varieties=pictures.varieties[::4])
+    """Every eighth frame: neighbours are alike."""
+    return replace(pictures, rgb=pictures.rgb[::8], varieties=pictures.varieties[::8])
 
 
 def as_markdown(table: pd.DataFrame) -> str:
@@ -140,7 +143,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     folders = {name: getattr(arguments, name) for name in ("data", "more", "photos")}
     try:
-        samples = load_samples("train", 0, 0, **folders)
+        samples = load_samples("train", 0, BASE, **folders)
         validation = load_validation("train", **folders)
         pictures = {
             "classic": thinned(load_split(arguments.data, "val")),
@@ -156,6 +159,8 @@ def main(argv: list[str] | None = None) -> int:
             (FOLDER / "README.md").write_text(as_markdown(table))
     except Interrupted as error:
         print(f"\n{error} Go on with the same command.", file=sys.stderr)
+        return 130
+    except KeyboardInterrupt:
         return 130
     except (DataError, ValueError) as error:
         print(f"model.ablation: {error}", file=sys.stderr)

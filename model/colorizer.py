@@ -31,6 +31,7 @@ from model.pins import MAX_PINS, Pin, PinError, check_place, hints_of, place_in
 from model.upsampling import recolor, resize
 
 DEFAULT_WEIGHTS = "paper"
+UNKNOWN = "The network knows fruit and this looks unlike it: take the colours as a guess."
 MAX_VIVIDNESS = 2
 SKETCH = 100  # pixels of the longer side at which a photo is told from a fruit on white
 WHITE_BORDER = 2 / 3  # white share of the outermost pixels: all Fruits-360 has more, photos less
@@ -166,6 +167,20 @@ class Colorizer:
         cell = _cell_size(small, probability)
         luminance = rgb_to_lab(small)[row, column, 0]
         return palette(probability[row // cell, column // cell], luminance, count)
+
+    @torch.inference_mode()
+    def knows(self, photo: np.ndarray) -> bool:
+        """Whether `photo` is like the pictures of fruit that the network learned from, as far as
+        it can tell; True from a network that cannot.
+
+        Raises:
+            PhotoError: as in `colorize`.
+        """
+        if not hasattr(self.network, "familiarity"):
+            return True
+        small = self._at_working_scale(array_to_rgb(photo))
+        summary = self.network.summary(*self._inputs(small, (), photo.shape))
+        return self.network.familiarity(summary).item() <= 1
 
     def _check_pins(self, pins: Sequence[Pin], rgb: np.ndarray) -> None:
         if pins and not self.takes_pins:

@@ -12,6 +12,7 @@ from tqdm import tqdm
 from model.colorizer import (
     DEFAULT_WEIGHTS,
     MAX_VIVIDNESS,
+    UNKNOWN,
     Colorizer,
     Pin,
     PinError,
@@ -96,10 +97,12 @@ def main(argv: list[str] | None = None) -> int:
         print(f"model.colorizer: {error}", file=sys.stderr)
         return 2
 
-    failed = []
+    failed, notes = [], []
     for photo, target in tqdm(work, desc="colorizing", unit="photo", disable=None):
         try:
             rgb = read_photo(photo)
+            if not colorizer.knows(rgb):
+                notes.append(f"{photo.name}: {UNKNOWN}")
             versions = [()]
             if arguments.alternatives:
                 versions += colorizer.alternatives(rgb, count=arguments.alternatives)
@@ -111,6 +114,8 @@ def main(argv: list[str] | None = None) -> int:
                 save_png(colored, _numbered(target, number))
         except (PhotoError, PinError, OSError) as error:
             failed.append(str(error))
+    for sentence in notes:
+        print(sentence, file=sys.stderr)
     for sentence in failed or ([] if work else ["there is no photo in what was given"]):
         print(f"failed: {sentence}", file=sys.stderr)
     print(f"{len(work) - len(failed)} of {len(work)} photos colorized into {arguments.out}")

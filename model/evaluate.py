@@ -1,9 +1,11 @@
-"""How well weights colorize a split of Fruits-360.
+"""How well weights colorize a split of a collection.
 
     python -m model.evaluate --weights paper --data DIR --split test
+    python -m model.evaluate --more DIR --split more-val --machine-rater
 
 Prints the paper's loss over whole pictures and, on the fruit alone, the colour difference
-CIEDE2000 and the colourfulness of the generated pictures over that of the true ones.
+CIEDE2000 and the colourfulness of the generated pictures over that of the true ones. On request
+also how well a classifier tells these apart, `model.machine_rater`.
 """
 
 import argparse
@@ -17,9 +19,10 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from model import fruits360
-from model.collections import Photos
+from model import datasets, fruits360
 from model.colorizer import DEFAULT_WEIGHTS, Colorizer, recolor
+from model.datasets import Photos
+from model.machine_rater import machine_rater
 from model.metrics import ciede2000, color_mask, colorfulness, fruit_mask
 from model.networks import WeightsError
 from model.training import evaluation_loss, to_lab
@@ -67,6 +70,8 @@ def _lab(pictures: fruits360.Pictures | Photos) -> Sequence[np.ndarray]:
 
 def _figures(pictures: list[tuple]) -> dict[str, float | None]:
     difference, generated, true = map(np.concatenate, zip(*pictures, strict=True))
+    if not len(difference):  # nothing but white, or grey photos
+        return dict.fromkeys(("ciede2000_mean", "ciede2000_median", "colorfulness_ratio"))
     of_true = colorfulness(true)  # 0 for grey pictures: there is no ratio
     return {
         "ciede2000_mean": float(difference.mean()),
@@ -81,14 +86,25 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--weights", default=DEFAULT_WEIGHTS, help="name or file (%(default)s)")
     parser.add_argument("--data", help="the Fruits-360 folder (default: FRUITS360_DIR)")
-    splits = ", ".join(f"{name}: {what}" for name, what in fruits360.SPLITS.items())
-    parser.add_argument("--split", default="test", help=f"{splits} (default: %(default)s)")
+    parser.add_argument("--more", help="further varieties (default: FRUITS360_MORE_DIR)")
+    parser.add_argument("--photos", help="photos of fruit (default: FRUIT_PHOTOS_DIR)")
+    splits = (fruits360.SPLITS | datasets.SPLITS).items()
+    told = ", ".join(f"{name}: {what}" for name, what in splits)
+    parser.add_argument("--split", default="test", help=f"{told} (default: %(default)s)")
+    parser.add_argument(
+        "--machine-rater", action="store_true", help="can a classifier tell them from true ones?"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     arguments = parser.parse_args(argv)
     try:
         colorizer = Colorizer.load(arguments.weights)
-        pictures = fruits360.load_split(arguments.data, arguments.split)
+        folders = {name: getattr(arguments, name) for name in ("data", "more", "photos")}
+        pictures = datasets.load_split(arguments.split, **folders)
+        if arguments.machine_rater and isinstance(pictures, Photos):
+            raise fruits360.DataError("--machine-rater takes pictures of one size, not photos.")
         figures = evaluate(colorizer, pictures)
+        if arguments.machine_rater:
+            figures["machine_rater"] = machine_rater(colorizer, pictures.rgb)
     except (WeightsError, fruits360.DataError) as error:
         print(f"model.evaluate: {error}", file=sys.stderr)
         return 2
@@ -103,6 +119,12 @@ def main(argv: list[str] | None = None) -> int:
     rows = {"all": {name: figures[name] for name in next(iter(figures["kinds"].values()))}}
     print("on the fruit alone:")
     print(pd.DataFrame(rows | figures["kinds"]).T.to_string(float_format="{:.2f}".format))
+    if arguments.machine_rater:
+        rated = figures["machine_rater"]
+        print(
+            f"machine rater: {rated['accuracy']:.1%} right on pictures it did not learn from"
+            f" (50 % is chance; {rated['lowest']:.1%} to {rated['highest']:.1%})"
+        )
     return 0
 
 

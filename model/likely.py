@@ -10,7 +10,8 @@ from model.metrics import COLOR_CHROMA, ciede2000
 
 BANDWIDTH = BIN_SIZE / 2  # of the Gaussian that smooths over neighbouring bins
 DISTINCT = 10  # CIEDE2000 from which on two colours are plainly different
-DOUBTFUL = 0.05  # a peak below this share of the highest says too little
+DOUBTFUL = 0.1  # a peak below this share of the highest says too little
+TYPICAL_LUMINANCE = 55  # real L at which colours are compared where there is no place yet
 
 
 def share_near(probability: np.ndarray, colors: np.ndarray) -> np.ndarray:
@@ -19,15 +20,19 @@ def share_near(probability: np.ndarray, colors: np.ndarray) -> np.ndarray:
 
 
 def peaks(probability: np.ndarray) -> np.ndarray:
-    """The colours, not grey, that (bins,) `probability` wavers between: (n, 2) float32 real ab,
-    the likeliest first."""
+    """The plainly different colours, not grey, that (bins,) `probability` wavers between:
+    (n, 2) float32 real ab, the likeliest first."""
     nearness = _nearness(AB_BINS)
     mass = probability @ nearness
-    neighbors = np.abs(AB_BINS[:, None] - AB_BINS).max(-1) <= BIN_SIZE
-    is_peak = mass >= np.where(neighbors, mass, 0).max(1)
-    colors = (probability * nearness) @ AB_BINS / np.maximum(mass, 1e-9)[:, None]
-    is_peak &= (mass >= DOUBTFUL * mass.max()) & (np.hypot(*colors.T) > COLOR_CHROMA)
-    return colors[is_peak][np.argsort(-mass[is_peak], kind="stable")]
+    centers = (probability * nearness) @ AB_BINS / np.maximum(mass, 1e-9)[:, None]
+    possible = (mass >= DOUBTFUL * mass.max()) & (np.hypot(*centers.T) > COLOR_CHROMA)
+    rgb = lab_to_rgb(np.full((1, len(centers)), TYPICAL_LUMINANCE, np.float32), centers[None])[0]
+    chosen = []
+    while possible.any():
+        best = np.where(possible, mass, -1).argmax()
+        chosen.append(best)
+        possible &= ciede2000(rgb, np.full_like(rgb, rgb[best])) >= DISTINCT
+    return centers[chosen]
 
 
 def palette(probability: np.ndarray, luminance: float, count: int) -> list[tuple[int, int, int]]:

@@ -54,7 +54,7 @@ class Classification(nn.Module):
 
     def forward(self, logits: Tensor, ab: Tensor) -> Tensor:
         """Loss of (N, bins, h, w) logits whose places are squares of pixels of `ab`."""
-        factor = round(ab.shape[-1] / logits.shape[-1])
+        factor = 2 ** round(np.log2(ab.shape[-1] / logits.shape[-1]))
         # ceil_mode: a picture's last places may be smaller
         ab8 = (F.avg_pool2d(ab, factor, ceil_mode=True) + 1) * 127.5
         a, b = ab8.round().long().clamp(0, 255).unbind(1)

@@ -68,7 +68,7 @@ def _conv_relu(inputs: int, outputs: int, kernel: int, *, stride: int = 1) -> li
 
 
 class ColorNet(nn.Module):
-    """A residual U-Net (Ronneberger et al. 2015) with attention and optional hints: 4.2 M weights.
+    """A residual U-Net (Ronneberger et al. 2015) with attention and optional hints: 4.3 M weights.
 
     Half the resolution is enough for colour, so it works from 1/2 to 1/16 of it: pixel
     (un)shuffling brings picture and hints down to 1/2 and ab up again. At 1/16 dilated blocks,
@@ -101,12 +101,30 @@ class ColorNet(nn.Module):
         )
         self.to_ab = nn.Conv2d(widths[0], 2 * 4, 1)
         self.to_bins = nn.Conv2d(widths[2], len(AB_BINS), 1)
+        self.familiarity = Familiarity(widths[-1])
 
     def forward(self, luminance: Tensor, hints: Tensor | None = None) -> Tensor:
         return self.distribution(luminance, hints)[0]
 
     def distribution(self, luminance: Tensor, hints: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """ab, and the logits of the ab bins at 1/8 of the resolution."""
+        height, width = luminance.shape[-2:]
+        features, skips = self._encode(luminance, hints)
+        coarse = None
+        for level in self.decoder:
+            enlarged = F.interpolate(features, scale_factor=2, mode="nearest")
+            features = level(torch.cat([enlarged, skips.pop()], 1))
+            if coarse is None:
+                coarse = features
+        ab = F.pixel_shuffle(self.to_ab(features), 2)[..., :height, :width]
+        return ab, self.to_bins(coarse)[..., : -(-height // 8), : -(-width // 8)]
+
+    def summary(self, luminance: Tensor) -> Tensor:
+        """What the network sees in pictures as a whole, (N, 256): what `familiarity` judges."""
+        return self._encode(luminance, None)[0].mean((2, 3))
+
+    def _encode(self, luminance: Tensor, hints: Tensor | None) -> tuple[Tensor, list[Tensor]]:
+        """Features at 1/16, and those at 1/2, 1/4 and 1/8."""
         height, width = luminance.shape[-2:]
         if hints is None:
             hints = luminance.new_zeros(len(luminance), 3, height, width)
@@ -117,15 +135,46 @@ class ColorNet(nn.Module):
         for level in self.encoder:
             features = level(features)
             skips.append(features)
-        features = self.context(skips.pop())
-        coarse = None
-        for level in self.decoder:
-            enlarged = F.interpolate(features, scale_factor=2, mode="nearest")
-            features = level(torch.cat([enlarged, skips.pop()], 1))
-            if coarse is None:
-                coarse = features
-        ab = F.pixel_shuffle(self.to_ab(features), 2)[..., :height, :width]
-        return ab, self.to_bins(coarse)[..., : -(-height // 8), : -(-width // 8)]
+        return self.context(skips.pop()), skips
+
+
+class Familiarity(nn.Module):
+    """Whether a picture is like those that a network learned from: the Mahalanobis distance of
+    its features to the nearest collection of them (Lee et al. 2018, "A simple unified framework
+    for detecting out-of-distribution samples").
+
+    Args:
+        width: of the features.
+        collections: of pictures, each with a mean of its own.
+    """
+
+    shrinkage = 0.05  # of the covariance, towards a multiple of the identity
+
+    def __init__(self, width: int, collections: int = 3) -> None:
+        super().__init__()
+        self.register_buffer("means", torch.zeros(collections, width))
+        self.register_buffer("precision", torch.eye(width))
+        self.register_buffer("limit", torch.tensor(torch.inf))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Distance of (N, width) features over the limit, (N,): above 1 is unlike."""
+        away = features[:, None] - self.means
+        return (away @ self.precision * away).sum(-1).min(1).values / self.limit
+
+    def fit(self, learned: list[Tensor], others: Tensor, *, share: float = 0.99) -> None:
+        """Learn from (n, width) features of each collection; `share` of `others`, pictures like
+        these but not among them, are to count as like."""
+        means = [features.mean(0) for features in learned]
+        missing = len(self.means) - len(means)
+        self.means.copy_(torch.stack([*means, *means[:1] * missing]))
+        spread = torch.cat([f - m for f, m in zip(learned, means, strict=True)])
+        covariance = spread.T @ spread / len(spread)
+        level = covariance.diagonal().mean()
+        covariance = covariance.lerp(level * torch.eye(len(covariance)).to(level), self.shrinkage)
+        precision = torch.linalg.inv(covariance)
+        self.precision.copy_(precision / precision.abs().max())  # the limit takes up the scale
+        self.limit.fill_(1)
+        self.limit.copy_(self(others).quantile(share))
 
 
 class ZhangNet(nn.Module):

@@ -41,7 +41,9 @@ class Pin:
             red_green_blue = re.fullmatch(r"\s*#([0-9a-fA-F]{6})\s*", color)[1]
             return cls(float(x), float(y), tuple(bytes.fromhex(red_green_blue)))
         except (TypeError, ValueError):
-            raise PinError(f"A pin is X,Y,#RRGGBB, such as 120,80,#c03020, not {text!r}.") from None
+            raise PinError(
+                f"A pin is X,Y,#RRGGBB, such as 120,80,#c03020, not {text[:40]!r}."
+            ) from None
 
     def check(self, width: int, height: int) -> None:
         """Raise PinError unless this pin can be used in a photo of this size."""

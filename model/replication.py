@@ -26,7 +26,8 @@ from model import fruits360
 from model.color import normalize
 from model.metrics import ab_mse
 from model.networks import WEIGHTS_FOLDER, load_network
-from model.training import RECIPES, Interrupted, Run, evaluation_loss, to_lab, train
+from model.recipes import RECIPES, Run
+from model.training import Interrupted, evaluation_loss, to_lab, train
 
 PAPER_TEST_LOSS = 0.0151  # Leisher & Martin, after one epoch
 FOLDER = Path("results/paper")

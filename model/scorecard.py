@@ -18,10 +18,10 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from model import collections, fruits360
-from model.collections import Photos
+from model import datasets, fruits360
 from model.color import rgb_to_lab_exact
 from model.colorizer import DEFAULT_WEIGHTS, Colorizer, Pin, recolor
+from model.datasets import Photos
 from model.evaluate import evaluate
 from model.fruits360 import Pictures
 from model.machine_rater import machine_rater
@@ -66,6 +66,8 @@ def with_pins(colorizer: Colorizer, pictures: Pictures, count: int) -> float:
     differences = []
     for number, rgb in enumerate(tqdm(pictures.rgb[::EVERY], desc="pins", unit="", disable=None)):
         places, smooth = np.argwhere(fruit_mask(rgb)), cv2.blur(rgb, (5, 5))
+        if len(places) < count:
+            continue
         rows = np.random.default_rng(number).choice(len(places), count)
         pins = [Pin(int(x), int(y), tuple(smooth[y, x].tolist())) for y, x in places[rows]]
         generated = recolor(rgb, colorizer.predict_ab(rgb, pins=pins))
@@ -153,9 +155,9 @@ def main(argv: list[str] | None = None) -> int:
     try:
         colorizer = Colorizer.load(arguments.weights)
         sets = {
-            name: collections.load_split(split, **folders)
+            name: datasets.load_split(split, **folders)
             for name, split in SETS.items()
-            if collections.is_given(split, folders)
+            if datasets.is_given(split, folders)
         }
         if not sets:
             raise fruits360.DataError("Give folders of pictures with --data, --more, --photos.")

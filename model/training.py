@@ -9,24 +9,26 @@ import os
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.distributed as dist
-from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
+from model.checkpoints import Progress, plot_curve, restore_checkpoint, save_checkpoint
 from model.color import NEUTRAL, normalize, rgb_to_lab8
 from model.losses import REGRESSIONS, Classification, PatchCritic, bin_shares, reverse_gradient
 from model.metrics import ab_mse
 from model.networks import HINTED, NETWORKS, load_network, save_weights
+from model.recipes import Recipe, Run
 from model.samples import Samples
+from model.upsampling import shrunk
 
 CHECKPOINT_STEPS = 100  # steps between checkpoints
 EVALUATION_BATCH = 64
@@ -34,134 +36,8 @@ WARM_UP = 0.03  # share of a run in which the learning rate rises
 SETTLING_BATCHES = 60  # from which averaged weights get their batch statistics
 PRIOR_SAMPLES = 1_000  # from which the shares of the ab bins are counted
 DRAWING_PROCESSES = 8  # that draw samples while a GPU trains
+FAMILIAR_PICTURES = 400  # of each collection, that tell what is familiar
 DEAD = 0.001  # an output that is not 0 on fewer pixels than this share is dead
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """A named training configuration, by Adam.
-
-    Attributes:
-        network: a name in `NETWORKS`; `options` are arguments of it.
-        regression: a name in `REGRESSIONS`, the loss of ab; None trains the distribution alone.
-        distribution: weight of the loss of the distribution over ab bins, where there is one.
-        rebalanced: weigh rare colours up in the loss of the distribution.
-        adversarial: weight of the gradient by which a critic, trained along, tells the network
-            where its colours do not look true; 0 for none.
-        cosine: warm the learning rate up and bring it down to 0 along a cosine.
-        ema: decay of the running average of the weights, which is what is kept; 0 for none.
-        bfloat16: compute in that type where it is safe.
-        samples: an epoch is so many samples of `model.samples`; 0: the pictures, each once.
-        backgrounds: share of cut-out fruit put on something else than white.
-        half: keep the weights as float16.
-    """
-
-    network: str
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    options: dict = field(default_factory=dict)
-    regression: str | None = "mse"
-    distribution: float = 0
-    rebalanced: bool = False
-    adversarial: float = 0
-    cosine: bool = False
-    ema: float = 0
-    bfloat16: bool = False
-    samples: int = 0
-    backgrounds: float = 0
-    half: bool = False
-
-    def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "learning_rate"):
-            value = getattr(self, name)
-            if not value > 0 or not math.isfinite(value):
-                raise ValueError(f"--{name.replace('_', '-')} must be above 0, not {value}.")
-
-    def told(self) -> dict:
-        """The attributes that say something: all that have no default or differ from it."""
-        default = {f.name: f.default for f in fields(self)} | {"options": {}}
-        return {name: value for name, value in asdict(self).items() if value != default[name]}
-
-
-RECIPES = {
-    # One epoch is the paper's. It gives neither batch size nor learning rate: these validated
-    # best, see results/paper/.
-    "paper": Recipe(network="PaperNet", epochs=1, batch_size=16, learning_rate=1e-3),
-    # Chosen on validation data, see results/ablation/.
-    "colornet": Recipe(
-        network="ColorNet",
-        epochs=18,
-        batch_size=32,
-        learning_rate=1.5e-3,
-        regression="mse",
-        distribution=1e-3,
-        cosine=True,
-        ema=0.999,
-        bfloat16=True,
-        samples=20_000,
-        backgrounds=0.15,
-        half=True,
-    ),
-    # Zhang et al. 2016, a quarter of the channels.
-    "zhang": Recipe(
-        network="ZhangNet",
-        epochs=10,
-        batch_size=32,
-        learning_rate=1e-3,
-        regression=None,
-        distribution=1,
-        rebalanced=True,
-        cosine=True,
-        bfloat16=True,
-        samples=10_000,
-        backgrounds=0.15,
-        half=True,
-    ),
-}
-
-
-@dataclass(frozen=True)
-class Run:
-    """One training run; what can change its result stands here and in config.json."""
-
-    recipe_name: str
-    folder: Path
-    recipe: Recipe
-    seed: int = 0
-    device: str = "auto"
-    split: str = "train"
-    start: Path | None = None  # weights to begin with instead of random ones
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.seed < 2**63:
-            raise ValueError(f"--seed is a number from 0 to 2^63 - 1, not {self.seed}.")
-        if self.split not in ("train", "seen", "whole"):
-            raise ValueError(f"--split is train, seen or whole, not {self.split!r}.")
-        if self.device not in ("auto", "cpu", "cuda"):
-            raise ValueError(f"--device is auto, cpu or cuda, not {self.device!r}.")
-        if self.device == "cuda" and not torch.cuda.is_available():
-            raise ValueError("--device cuda: PyTorch sees no CUDA device here; use cpu or auto.")
-
-    def config(self) -> dict:
-        """What resuming must find unchanged."""
-        return {
-            "recipe": self.recipe_name,
-            **self.recipe.told(),
-            "seed": self.seed,
-            "split": self.split,
-            **({"start": self.start.name} if self.start else {}),
-        }
-
-
-@dataclass
-class Progress:
-    """Where a run stands: `step` batches done, the loss of each, after each epoch the paper's loss
-    on each validation set."""
-
-    step: int = 0
-    losses: list[float] = field(default_factory=list)
-    validation: list[dict[str, float]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -289,20 +165,22 @@ def train(
             f"{run.folder} holds a run: --resume goes on with it, --run NAME begins another."
         )
     if resume:
-        progress = _restore(checkpoint, config, objective, optimizer, average)
+        progress = restore_checkpoint(checkpoint, config, objective, optimizer, average)
     if rank == 0:
         run.folder.mkdir(parents=True, exist_ok=True)
         _write_json(run.folder / "config.json", config)
 
     def save() -> None:
         if rank == 0:
-            _save(checkpoint, config, objective, optimizer, average, progress)
+            save_checkpoint(checkpoint, config, objective, optimizer, average, progress)
 
     if recipe.samples:
         batches = Drawn(training, recipe.batch_size, recipe.samples)
     else:
         batches = Shuffled(training, recipe.batch_size, run.seed)
-    spread = DistributedDataParallel(objective) if processes > 1 else objective
+    spread = objective
+    if processes > 1:  # without a distribution its layer gets no gradient
+        spread = DistributedDataParallel(objective, find_unused_parameters=not recipe.distribution)
     total = batches.steps_an_epoch * recipe.epochs
     loader = iter(
         DataLoader(
@@ -356,6 +234,8 @@ def train(
             )
             save()
 
+    if recipe.samples and hasattr(kept, "familiarity"):
+        _familiarize(kept, training, sets)
     first = next(iter(sets))
     result = Result(progress.validation[-1][first], dead_channels(kept, sets[first]))
     if rank == 0:
@@ -411,25 +291,6 @@ def dead_channels(network: nn.Module, lab: Sequence[np.ndarray]) -> list[str]:
     return [channel for channel, sum_ in zip("ab", lives, strict=True) if sum_ < DEAD * len(lab)]
 
 
-def plot_curve(progress: Progress, steps_an_epoch: int, file: Path) -> None:
-    """Draw the loss of each batch, its running mean, and the validation loss as a PNG."""
-    losses = np.array(progress.losses)
-    window = max(1, len(losses) // 50)
-    mean = np.convolve(losses, np.ones(window) / window, "valid")
-    figure = Figure(figsize=(7, 4), layout="constrained")
-    axes = figure.subplots()
-    steps = np.arange(1, len(losses) + 1)
-    axes.plot(steps, losses, color="0.8", linewidth=0.6, label="each batch")
-    axes.plot(steps[window - 1 :], mean, color="tab:blue", label=f"mean of {window}")
-    epochs = steps_an_epoch * np.arange(1, len(progress.validation) + 1)
-    for number, name in enumerate(progress.validation[0], 1):
-        values = [losses[name] for losses in progress.validation]
-        axes.plot(epochs, values, "o", color=f"C{number}", label=name, markersize=4)
-    axes.set(xlabel="batch", ylabel="loss", yscale="log", title=file.parent.name)
-    axes.legend()
-    figure.savefig(file, dpi=110, metadata={"Software": None})
-
-
 def _device(name: str) -> torch.device:
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
@@ -440,6 +301,24 @@ def _inputs(lab: np.ndarray, device: torch.device) -> tuple[Tensor, Tensor]:
     """L and ab in -1..1 of a (N, 3, H, W) uint8 batch."""
     batch = normalize(torch.from_numpy(np.ascontiguousarray(lab)).to(device).float())
     return batch[:, :1], batch[:, 1:]
+
+
+@torch.no_grad()
+def _familiarize(network: nn.Module, samples: Samples, sets: dict) -> None:
+    """Let `network.familiarity` know the pictures that were learned from, and where it ends."""
+    device = next(network.parameters()).device
+    network.eval()
+
+    def summaries(pictures: Sequence[np.ndarray]) -> Tensor:
+        inputs = (_inputs(np.asarray(lab)[None], device)[0] for lab in pictures)
+        return torch.cat([network.summary(luminance) for luminance in inputs])
+
+    learned = []
+    for pictures in samples.sources.values():
+        chosen = pictures[:: max(1, len(pictures) // FAMILIAR_PICTURES)]
+        small = (shrunk(lab8, network.photo_scale) for lab8 in chosen)
+        learned.append(summaries([lab8.transpose(2, 0, 1) for lab8 in small]))
+    network.familiarity.fit(learned, torch.cat([summaries(lab) for lab in sets.values()]))
 
 
 def _given(network: nn.Module, luminance: Tensor, hints: Tensor | None) -> tuple:
@@ -515,54 +394,6 @@ def _mean_over_processes(value: Tensor, processes: int) -> float:
         dist.all_reduce(value)
         value = value / processes
     return value.item()
-
-
-def _save(
-    checkpoint: Path,
-    config: dict,
-    objective: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    average: nn.Module | None,
-    progress: Progress,
-) -> None:
-    state = {
-        "config": config,
-        "objective": objective.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "average": average.state_dict() if average else None,
-        "progress": asdict(progress),
-    }
-    partial = checkpoint.with_suffix(".partial")
-    torch.save(state, partial)
-    partial.replace(checkpoint)  # never a half-written checkpoint
-
-
-def _restore(
-    checkpoint: Path,
-    config: dict,
-    objective: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    average: nn.Module | None,
-) -> Progress:
-    if not checkpoint.is_file():
-        raise ValueError(f"--resume: there is no checkpoint in {checkpoint.parent}.")
-    try:
-        state = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        saved = state["config"]
-        objective_state, optimizer_state = state["objective"], state["optimizer"]
-        average_state = state["average"]
-        progress = Progress(**state["progress"])
-    except Exception as error:  # torch.load raises many kinds on a damaged file
-        raise ValueError(f"--resume: {checkpoint} is damaged ({type(error).__name__}).") from None
-    changed = [name for name, value in config.items() if saved.get(name) != value]
-    if changed:
-        told = ", ".join(f"{name} was {saved.get(name)!r}" for name in changed)
-        raise ValueError(f"--resume: {checkpoint.parent} began with another configuration: {told}.")
-    objective.load_state_dict(objective_state)
-    optimizer.load_state_dict(optimizer_state)
-    if average:
-        average.load_state_dict(average_state)
-    return progress
 
 
 def _write_json(file: Path, content: dict) -> None:

@@ -61,6 +61,15 @@ def resize(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return cv2.resize(picture, size, interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_CUBIC)
 
 
+def shrunk(rgb: np.ndarray, side: int) -> np.ndarray:
+    """`rgb`, (H, W, 3) uint8, by area averages with at most `side` pixels on the longer side."""
+    factor = side / max(rgb.shape[:2])
+    if factor >= 1:
+        return rgb
+    size = [max(1, round(length * factor)) for length in rgb.shape[1::-1]]
+    return cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
+
+
 def _lines(luminance: np.ndarray, ab: np.ndarray) -> np.ndarray:
     """ab as a straight line over L, for each pixel of a small picture.
 

@@ -9,9 +9,9 @@ import pytest
 from torch import nn
 
 from model import fruits360
-from model.collections import Photos, load_photos
 from model.color import rgb_to_lab
 from model.colorizer import Colorizer
+from model.datasets import Photos, load_photos
 from model.evaluate import evaluate, main
 from model.networks import PaperNet, load_network
 from model.training import evaluation_loss, to_lab
@@ -191,3 +191,11 @@ def test_real_pictures_are_measured_as_in_training(fruits360_dir, colorizer):
     assert figures["ab_mse"] == pytest.approx(expected)
     assert figures["ab_mse"] < 0.03  # no network at all, grey, has about 0.04
     assert set(figures["kinds"]) == {"apple", "cherry", "pear", "tomato"}
+
+
+def test_the_machine_rater_is_asked_on_the_command_line(rendered_dir, photos_dir, capsys):
+    given = ["--weights", "paper", "--machine-rater"]
+    assert main([*given, "--data", str(rendered_dir), "--split", "val"]) == 0
+    assert "machine rater: " in capsys.readouterr().out
+    assert main([*given, "--photos", str(photos_dir), "--split", "photos-val"]) == 2
+    assert "pictures of one size" in capsys.readouterr().err

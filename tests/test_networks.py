@@ -13,6 +13,7 @@ from model.networks import (
     HINTED,
     NETWORKS,
     ColorNet,
+    Familiarity,
     PaperNet,
     WeightsError,
     ZhangNet,
@@ -328,3 +329,24 @@ def test_shipped_weights_load_and_colour_something(name):
 
 def test_the_papers_weights_ship():
     assert "paper" in available_weights()
+
+
+def test_familiarity_tells_pictures_unlike_those_learned_from():
+    torch.manual_seed(0)
+    learned = [torch.randn(300, 8) * 0.5 + center for center in (0.0, 4.0)]
+    familiarity = Familiarity(8, collections=3)
+    assert (familiarity(torch.full((1, 8), 50.0)) <= 1).all()  # it has learned nothing yet
+    familiarity.fit(learned, torch.cat([torch.randn(200, 8) * 0.5, torch.randn(200, 8) * 0.5 + 4]))
+    alike, between = torch.randn(400, 8) * 0.5 + 4, torch.randn(400, 8) * 0.5 + 2
+    assert (familiarity(alike) <= 1).float().mean() > 0.95
+    assert (familiarity(between) > 1).all()
+
+
+def test_familiarity_is_kept_in_the_file(tmp_path):
+    network = ColorNet()
+    network.familiarity.fit([torch.randn(20, 256)] * 3, torch.randn(20, 256) * 2)
+    save_weights(network, tmp_path / "x.safetensors", {}, half=True)
+    summary = network.eval().summary(torch.zeros(1, 1, 40, 50))
+    assert summary.shape == (1, 256)
+    kept = load_network(tmp_path / "x.safetensors").familiarity(summary)
+    assert kept.item() == pytest.approx(network.familiarity(summary).item(), rel=0.02)

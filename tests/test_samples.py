@@ -224,3 +224,11 @@ def test_grey_stays_grey_when_hues_are_turned(monkeypatch):
     lab8, hints = Samples({"photos": [plain(0, 200, 300)]}, 0, 0).batch(range(10))
     assert (lab8[:, 1:] == NEUTRAL).all()
     assert (hints[:, :2][np.repeat(hints[:, 2:] == 1, 2, axis=1)] == NEUTRAL).all()
+
+
+def test_mild_samples_show_fruit_on_white_as_it_is(red_square):
+    lab8, hints = Samples({"classic": [red_square]}, 0, 0, mild=True).batch(range(60))
+    unhinted = lab8[hints[:, 2].sum((1, 2)) == 0]
+    assert len(unhinted) > 40
+    colors = np.unique(unhinted.transpose(0, 2, 3, 1).reshape(-1, 3), axis=0)
+    assert len(colors) == len(np.unique(red_square.reshape(-1, 3), axis=0))

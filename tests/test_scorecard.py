@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from model import machine_rater, scorecard
-from model.collections import VARIABLES, load_split
 from model.color import rgb_to_lab
 from model.colorizer import Colorizer
+from model.datasets import VARIABLES, load_split
 from model.fruits360 import Pictures
 from model.metrics import fruit_mask
 from model.networks import ColorNet, save_weights

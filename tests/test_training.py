@@ -18,10 +18,11 @@ from safetensors.torch import load_file
 
 import train as script
 from model import training
-from model.collections import load_validation
+from model.datasets import load_validation
 from model.fruits360 import load_split
 from model.networks import ColorNet, PaperNet, ZhangNet, load_network, save_weights
-from model.training import RECIPES, dead_channels, evaluation_loss, predict, to_lab
+from model.recipes import RECIPES
+from model.training import dead_channels, evaluation_loss, predict, to_lab
 
 ROOT = Path(__file__).resolve().parent.parent
 FLAGS = ("--epochs", "2", "--batch-size", "4", "--seed", "0")

@@ -11,7 +11,6 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from tqdm import tqdm
 
@@ -19,8 +18,10 @@ from model import fruits360
 from model.color import rgb_to_lab8
 from model.fruits360 import DataError
 from model.photos import PhotoError, read_photo
+from model.recipes import Recipe
 from model.samples import Samples
 from model.training import to_lab
+from model.upsampling import shrunk
 
 # Whole varieties that no weights are trained on: to choose by, and to report on once.
 VALIDATION_VARIETIES = ("Apple 9", "Apple 18", "Cherry 5")
@@ -121,9 +122,9 @@ def is_given(split: str, folders: dict[str, str | None]) -> bool:
 
 
 def load_samples(
-    split: str, seed: int, backgrounds: float, *, data=None, more=None, photos=None
+    split: str, seed: int, recipe: Recipe, *, data=None, more=None, photos=None
 ) -> Samples:
-    """Samples of all three collections, Fruits-360's by its `split`.
+    """The samples of a recipe, of all three collections, Fruits-360's by its `split`.
 
     Raises:
         DataError: a folder is missing or unusable.
@@ -134,7 +135,7 @@ def load_samples(
         "photos": load_photos(photos, "train", side=TRAINING_SIDE).rgb,
     }
     lab8 = {name: [rgb_to_lab8(rgb) for rgb in pictures] for name, pictures in sources.items()}
-    return Samples(lab8, seed, backgrounds)
+    return Samples(lab8, seed, recipe.backgrounds, recipe.mild)
 
 
 def load_validation(
@@ -148,15 +149,6 @@ def load_validation(
         "more": to_lab(load_more(more, "val").rgb[::4]),
         "photos": [to_lab(rgb[None])[0] for rgb in load_photos(photos, "val").rgb],
     }
-
-
-def shrunk(rgb: np.ndarray, side: int) -> np.ndarray:
-    """`rgb`, (H, W, 3) uint8, by area averages with at most `side` pixels on the longer side."""
-    factor = side / max(rgb.shape[:2])
-    if factor >= 1:
-        return rgb
-    size = [max(1, round(length * factor)) for length in rgb.shape[1::-1]]
-    return cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
 
 
 def _root(given: str | Path | None, name: str) -> Path:

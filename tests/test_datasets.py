@@ -2,14 +2,14 @@
 that cannot be used."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from model import collections
-from model.collections import (
+from model.datasets import (
     SPLITS,
     TEST_VARIETIES,
     VALIDATION_VARIETIES,
@@ -23,6 +23,7 @@ from model.collections import (
     shrunk,
 )
 from model.fruits360 import DataError, Pictures
+from model.recipes import RECIPES
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +37,7 @@ def read(monkeypatch) -> list[Path]:
     """The photos read from now on, in turn."""
     files: list[Path] = []
     monkeypatch.setattr(
-        collections, "read_photo", lambda file: (files.append(file), np.zeros((2, 2, 3)))[1]
+        datasets, "read_photo", lambda file: (files.append(file), np.zeros((2, 2, 3)))[1]
     )
     return files
 
@@ -169,8 +170,9 @@ def test_shrinking_averages():
 
 def test_samples_come_from_all_three_collections(rendered_dir, more_dir, photos_dir):
     folders = {"data": rendered_dir, "more": more_dir, "photos": photos_dir}
-    samples = load_samples("train", 7, 0.25, **folders)
-    assert (samples.seed, samples.backgrounds) == (7, 0.25)
+    recipe = replace(RECIPES["colornet"], backgrounds=0.25, mild=True)
+    samples = load_samples("train", 7, recipe, **folders)
+    assert (samples.seed, samples.backgrounds, samples.mild) == (7, 0.25, True)
     counts = {name: len(pictures) for name, pictures in samples.sources.items()}
     assert counts == {"classic": 63, "more": 28, "photos": 24}
     assert max(max(picture.shape) for picture in samples.sources["photos"]) == 300

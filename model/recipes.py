@@ -1,0 +1,141 @@
+"""What a training run is made of: named recipes, and a recipe with a seed, a split and a folder."""
+
+import math
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+
+import torch
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A named training configuration, by Adam.
+
+    Attributes:
+        network: a name in `NETWORKS`; `options` are arguments of it.
+        regression: a name in `REGRESSIONS`, the loss of ab; None trains the distribution alone.
+        distribution: weight of the loss of the distribution over ab bins, where there is one.
+        rebalanced: weigh rare colours up in the loss of the distribution.
+        adversarial: weight of the gradient by which a critic, trained along, tells the network
+            where its colours do not look true; 0 for none.
+        cosine: warm the learning rate up and bring it down to 0 along a cosine.
+        ema: decay of the running average of the weights, which is what is kept; 0 for none.
+        bfloat16: compute in that type where it is safe.
+        samples: an epoch is so many samples of `model.samples`; 0: the pictures, each once.
+        backgrounds: share of cut-out fruit put on something else than white.
+        mild: change the samples less.
+        half: keep the weights as float16.
+    """
+
+    network: str
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    options: dict = field(default_factory=dict)
+    regression: str | None = "mse"
+    distribution: float = 0
+    rebalanced: bool = False
+    adversarial: float = 0
+    cosine: bool = False
+    ema: float = 0
+    bfloat16: bool = False
+    samples: int = 0
+    backgrounds: float = 0
+    mild: bool = False
+    half: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "learning_rate"):
+            value = getattr(self, name)
+            if not value > 0 or not math.isfinite(value):
+                raise ValueError(f"--{name.replace('_', '-')} must be above 0, not {value}.")
+
+    def told(self) -> dict:
+        """The attributes that say something: all that have no default or differ from it."""
+        default = {f.name: f.default for f in fields(self)} | {"options": {}}
+        return {name: value for name, value in asdict(self).items() if value != default[name]}
+
+
+RECIPES = {
+    # One epoch is the paper's. It gives neither batch size nor learning rate: these validated
+    # best, see results/paper/.
+    "paper": Recipe(network="PaperNet", epochs=1, batch_size=16, learning_rate=1e-3),
+    # Chosen on validation data, see results/ablation/.
+    "colornet": Recipe(
+        network="ColorNet",
+        epochs=18,
+        batch_size=32,
+        learning_rate=1.5e-3,
+        regression="mse",
+        distribution=1e-3,
+        cosine=True,
+        ema=0.999,
+        bfloat16=True,
+        samples=20_000,
+        backgrounds=0.15,
+        half=True,
+    ),
+    # Begins with the weights of `colornet`: `--start FILE`.
+    "colornet-finish": Recipe(
+        network="ColorNet",
+        epochs=2,
+        batch_size=32,
+        learning_rate=4e-4,
+        distribution=1e-3,
+        cosine=True,
+        ema=0.995,
+        bfloat16=True,
+        samples=20_000,
+        backgrounds=0.05,
+        mild=True,
+        half=True,
+    ),
+    # Zhang et al. 2016, a quarter of the channels.
+    "zhang": Recipe(
+        network="ZhangNet",
+        epochs=10,
+        batch_size=32,
+        learning_rate=1e-3,
+        regression=None,
+        distribution=1,
+        rebalanced=True,
+        cosine=True,
+        bfloat16=True,
+        samples=10_000,
+        backgrounds=0.15,
+        half=True,
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training run; what can change its result stands here and in config.json."""
+
+    recipe_name: str
+    folder: Path
+    recipe: Recipe
+    seed: int = 0
+    device: str = "auto"
+    split: str = "train"
+    start: Path | None = None  # weights to begin with instead of random ones
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.seed < 2**63:
+            raise ValueError(f"--seed is a number from 0 to 2^63 - 1, not {self.seed}.")
+        if self.split not in ("train", "seen", "whole"):
+            raise ValueError(f"--split is train, seen or whole, not {self.split!r}.")
+        if self.device not in ("auto", "cpu", "cuda"):
+            raise ValueError(f"--device is auto, cpu or cuda, not {self.device!r}.")
+        if self.device == "cuda" and not torch.cuda.is_available():
+            raise ValueError("--device cuda: PyTorch sees no CUDA device here; use cpu or auto.")
+
+    def config(self) -> dict:
+        """What resuming must find unchanged."""
+        return {
+            "recipe": self.recipe_name,
+            **self.recipe.told(),
+            "seed": self.seed,
+            "split": self.split,
+            **({"start": self.start.name} if self.start else {}),
+        }
