@@ -9,9 +9,9 @@ from model.networks import available_weights
 from model.photos import MAX_MEGAPIXELS
 
 PINS_LABEL = 'Pins: [[x, y, "#RRGGBB"], ...] in pixels of the photo'  # on the API's page
-NETWORKS = {"colornet": "ColorNet", "paper": "PaperNet (the paper's)"}
+LABELS = {"colornet": "ColorNet", "paper": "PaperNet (the paper's)"}
 
-HINT = (
+ACCEPTED = (
     f"JPEG, PNG, WebP, TIFF, BMP or GIF up to {MAX_MEGAPIXELS} megapixels. Of a colour photo only"
     " the luminance is used, and the true colours are shown for comparison."
 )
@@ -48,14 +48,14 @@ def build(examples: list[Example]) -> None:
             # says less about a bad one.
             photo.preprocess = lambda upload: upload
             weights = gr.Radio(
-                [(NETWORKS.get(name, name), name) for name in names],
+                [(LABELS.get(name, name), name) for name in names],
                 value=DEFAULT_WEIGHTS,
                 label="Network",
                 visible=len(names) > 1,
                 elem_id="network",
             )
             vividness = gr.Slider(0, 2, 1, step=0.05, label="Vividness", elem_id="vividness")
-            gr.Markdown(HINT)
+            gr.Markdown(ACCEPTED)
         with gr.Column():
             canvas = pins.canvas()
             result = gr.ImageSlider(

@@ -121,7 +121,7 @@ def alternatives(photo: ImageData | None, weights: str, count: int) -> list[list
     if photo is None:
         return []
     with one_sentence():
-        found = pictures.find_alternatives(path_of(photo), weights, count)
+        found = pictures.find_alternatives(path_of(photo), weights, count or 0)
     return [pictures.pins_to_json(version) for version in found]
 
 

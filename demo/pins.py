@@ -1,8 +1,8 @@
 """Colours chosen by hand: pins on the picture, and the row "Other colours".
 
 The browser keeps the pins with their undo history, so that a ring is there at once and no answer
-of the server can bring back an older one; the server is told all pins each time. Each of the two
-components owns its `value` in the browser and gets everything else from the server.
+of the server can bring back an older one; the server is told all pins each time. The canvas owns
+its `value` in the browser; everything else comes from the server.
 """
 
 import base64

@@ -73,7 +73,6 @@ VARIANTS = {
     "no average": Variant("without the running average of the weights", replace(BASE, ema=0)),
     "no backgrounds": Variant("without synthetic backgrounds", replace(BASE, backgrounds=0)),
     "longer": Variant("as long again", FINISH, start="base"),
-    "mild": Variant("as long again, with milder samples", replace(FINISH, mild=True), start="base"),
     "adversarial": Variant(
         "as long again, with a critic", replace(FINISH, adversarial=3e-3), start="base"
     ),
@@ -89,8 +88,7 @@ def measure(name: str, samples: Samples, validation: dict, pictures: dict) -> di
     start = FOLDER / "runs" / variant.start / "weights.safetensors" if variant.start else None
     folder = FOLDER / "runs" / (variant.run or name)
     run = Run("ablation", folder, variant.recipe, start=start)
-    recipe = variant.recipe
-    samples = replace(samples, backgrounds=recipe.backgrounds, mild=recipe.mild)
+    samples = replace(samples, backgrounds=variant.recipe.backgrounds)
     train(run, samples, validation, resume=(run.folder / "run.ckpt").exists())
     path = run.folder / "weights.safetensors"
     colorizer = Colorizer(variant.used(load_network(path)), path)
@@ -151,11 +149,13 @@ def main(argv: list[str] | None = None) -> int:
             "photos": load_photos(arguments.photos, "val"),
         }
         FOLDER.mkdir(parents=True, exist_ok=True)
-        rows = []
+        file = FOLDER / "ablation.csv"
+        done = pd.read_csv(file).to_dict("records") if file.exists() else []
+        rows = {row["row"]: row for row in done}
         for name in arguments.rows:
-            rows.append(measure(name, samples, validation, pictures))
-            table = pd.DataFrame(rows)
-            table.to_csv(FOLDER / "ablation.csv", index=False)
+            rows[name] = measure(name, samples, validation, pictures)
+            table = pd.DataFrame([rows[name] for name in VARIANTS if name in rows])
+            table.to_csv(file, index=False)
             (FOLDER / "README.md").write_text(as_markdown(table))
     except Interrupted as error:
         print(f"\n{error} Go on with the same command.", file=sys.stderr)

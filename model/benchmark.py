@@ -1,4 +1,4 @@
-"""How fast it is, as ratios within one run: what they say holds on other machines too.
+"""How fast it is, as ratios within one run: they depend less on the machine than seconds do.
 
     python -m model.benchmark
 

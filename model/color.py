@@ -102,6 +102,6 @@ def _bins_in_gamut() -> np.ndarray:
     return np.unique(np.rint(rgb_to_lab(cube)[0, :, 1:] / BIN_SIZE) * BIN_SIZE, axis=0)
 
 
-# (bins, 2) float32, real a and b of the bin centres that some sRGB colour falls into: the
-# classes of Zhang et al. 2016, section 2.2
+# (260, 2) float32, real a and b of the bin centres that some sRGB colour falls into, after Zhang
+# et al. 2016, section 2.2 (who count 313). Weights depend on their number and order.
 AB_BINS = _bins_in_gamut()

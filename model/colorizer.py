@@ -30,7 +30,7 @@ from model.photos import array_to_rgb
 from model.pins import MAX_PINS, Pin, PinError, check_place, hints_of, place_in
 from model.upsampling import recolor, resize
 
-DEFAULT_WEIGHTS = "paper"
+DEFAULT_WEIGHTS = "colornet"
 UNKNOWN = "The network knows fruit and this looks unlike it: take the colours as a guess."
 MAX_VIVIDNESS = 2
 SKETCH = 100  # pixels of the longer side at which a photo is told from a fruit on white
@@ -128,7 +128,7 @@ class Colorizer:
 
         versions, shown = [], [recolor(small, automatic)]
         for color in peaks(overall):
-            if len(versions) == count:
+            if len(versions) >= count:
                 break
             likely_here = cells * share_near(probability, color[None])[..., 0]
             pins = _pins_of(color, likely_here, small, rgb.shape)

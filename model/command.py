@@ -92,6 +92,8 @@ def main(argv: list[str] | None = None) -> int:
         if arguments.alternatives < 0:
             raise ValueError(f"--alternatives is {arguments.alternatives}: 0 or more.")
         colorizer = Colorizer.load(arguments.weights)
+        if arguments.alternatives and not colorizer.takes_pins:
+            raise ValueError(f"--alternatives: the weights {colorizer.name} have none.")
         arguments.out.mkdir(parents=True, exist_ok=True)
     except (ValueError, OSError) as error:
         print(f"model.colorizer: {error}", file=sys.stderr)

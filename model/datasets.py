@@ -102,8 +102,11 @@ def load_photos(photos: str | Path | None, part: str, *, side: int = PHOTO_SIDE)
     return loaded
 
 
-def load_split(split: str, *, data=None, more=None, photos=None) -> fruits360.Pictures | Photos:
-    """The pictures of a split of `fruits360.SPLITS` or of `SPLITS`, from the folder it is in.
+def load_split(
+    split: str, *, data=None, more=None, photos=None, side: int = PHOTO_SIDE
+) -> fruits360.Pictures | Photos:
+    """The pictures of a split of `fruits360.SPLITS` or of `SPLITS`, from the folder it is in;
+    photos with at most `side` pixels on the longer side.
 
     Raises:
         DataError: unknown split, or unusable folder.
@@ -111,7 +114,9 @@ def load_split(split: str, *, data=None, more=None, photos=None) -> fruits360.Pi
     collection, _, part = split.partition("-")
     if split not in SPLITS:
         return fruits360.load_split(data, split)
-    return load_more(more, part) if collection == "more" else load_photos(photos, part)
+    if collection == "more":
+        return load_more(more, part)
+    return load_photos(photos, part, side=side)
 
 
 def is_given(split: str, folders: dict[str, str | None]) -> bool:
@@ -135,17 +140,17 @@ def load_samples(
         "photos": load_photos(photos, "train", side=TRAINING_SIDE).rgb,
     }
     lab8 = {name: [rgb_to_lab8(rgb) for rgb in pictures] for name, pictures in sources.items()}
-    return Samples(lab8, seed, recipe.backgrounds, recipe.mild)
+    return Samples(lab8, seed, recipe.backgrounds)
 
 
 def load_validation(
     split: str, *, data=None, more=None, photos=None
 ) -> dict[str, list[np.ndarray] | np.ndarray]:
     """Pictures to choose by, (3, H, W) uint8 Lab, by collection: of the turntables, where
-    neighbours are alike, every fourth frame."""
-    part = "seen-val" if split == "seen" else "val"
-    return {
-        "classic": to_lab(fruits360.load_split(data, part).rgb[::4]),
+    neighbours are alike, every fourth frame. None of Fruits-360's are left by the split `whole`."""
+    part = {"train": "val", "seen": "seen-val"}.get(split)
+    classic = {"classic": to_lab(fruits360.load_split(data, part).rgb[::4])} if part else {}
+    return classic | {
         "more": to_lab(load_more(more, "val").rgb[::4]),
         "photos": [to_lab(rgb[None])[0] for rgb in load_photos(photos, "val").rgb],
     }

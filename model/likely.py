@@ -11,6 +11,7 @@ from model.metrics import COLOR_CHROMA, ciede2000
 BANDWIDTH = BIN_SIZE / 2  # of the Gaussian that smooths over neighbouring bins
 DISTINCT = 10  # CIEDE2000 from which on two colours are plainly different
 DOUBTFUL = 0.1  # a peak below this share of the highest says too little
+UNLIKELY = 0.02  # a colour below this share of the likeliest is not offered
 TYPICAL_LUMINANCE = 55  # real L at which colours are compared where there is no place yet
 
 
@@ -37,11 +38,12 @@ def peaks(probability: np.ndarray) -> np.ndarray:
 
 def palette(probability: np.ndarray, luminance: float, count: int) -> list[tuple[int, int, int]]:
     """At most `count` plainly different RGB colours of this `luminance` (real L), the likeliest of
-    (bins,) `probability` first."""
+    (bins,) `probability` first, none of them unlikely."""
     rgb = lab_to_rgb(np.full((1, len(AB_BINS)), luminance, np.float32), AB_BINS[None])[0]
-    rgb = rgb[np.argsort(-probability, kind="stable")]
+    order = np.argsort(-probability, kind="stable")
+    rgb, probability = rgb[order], probability[order]
     chosen: list[tuple[int, int, int]] = []
-    different = np.full(len(rgb), True)
+    different = probability >= UNLIKELY * probability[0]
     while different.any() and len(chosen) < count:
         color = rgb[different.argmax()]
         chosen.append(tuple(color.tolist()))

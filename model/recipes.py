@@ -1,5 +1,6 @@
 """What a training run is made of: named recipes, and a recipe with a seed, a split and a folder."""
 
+import hashlib
 import math
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -23,7 +24,6 @@ class Recipe:
         bfloat16: compute in that type where it is safe.
         samples: an epoch is so many samples of `model.samples`; 0: the pictures, each once.
         backgrounds: share of cut-out fruit put on something else than white.
-        mild: change the samples less.
         half: keep the weights as float16.
     """
 
@@ -41,7 +41,6 @@ class Recipe:
     bfloat16: bool = False
     samples: int = 0
     backgrounds: float = 0
-    mild: bool = False
     half: bool = False
 
     def __post_init__(self) -> None:
@@ -73,21 +72,6 @@ RECIPES = {
         bfloat16=True,
         samples=20_000,
         backgrounds=0.15,
-        half=True,
-    ),
-    # Begins with the weights of `colornet`: `--start FILE`.
-    "colornet-finish": Recipe(
-        network="ColorNet",
-        epochs=2,
-        batch_size=32,
-        learning_rate=4e-4,
-        distribution=1e-3,
-        cosine=True,
-        ema=0.995,
-        bfloat16=True,
-        samples=20_000,
-        backgrounds=0.05,
-        mild=True,
         half=True,
     ),
     # Zhang et al. 2016, a quarter of the channels.
@@ -137,5 +121,9 @@ class Run:
             **self.recipe.told(),
             "seed": self.seed,
             "split": self.split,
-            **({"start": self.start.name} if self.start else {}),
+            **({"start": _digest(self.start)} if self.start else {}),
         }
+
+
+def _digest(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:12]

@@ -14,9 +14,8 @@ from model.metrics import fruit_mask_lab8
 
 CANVAS = 112  # pixels, height and width of a sample: a Fruits-360 picture and room to move it
 SOURCES = {"classic": 0.5, "more": 0.16, "photos": 0.34}
-HINTED = 0.35  # share of samples with hints
-MILDLY_HINTED = 0.2
-RECOLORED = 0.5  # share of those whose hues are turned: only the hints can tell
+HINTED_SHARE = 0.35  # share of samples with hints
+RECOLORED_SHARE = 0.5  # share of those whose hues are turned: only the hints can tell
 MAX_HINT = 9  # pixels, side of the largest hint
 NEAR_NATIVE = 0.7  # share of fruit on white shown at the size it has
 
@@ -30,13 +29,11 @@ class Samples:
             share to the others.
         seed: of everything random.
         backgrounds: share of fruit cut out and put on something else than white.
-        mild: show fruit on white as it is, with no gamma, and fewer hints.
     """
 
     sources: dict[str, list[np.ndarray]]
     seed: int
     backgrounds: float
-    mild: bool = False
 
     def batch(self, numbers: range) -> tuple[np.ndarray, np.ndarray]:
         """Samples `numbers`.
@@ -54,20 +51,20 @@ class Samples:
         source = present[rng.choice(len(present), p=shares / shares.sum())]
         pictures = self.sources[source]
         picture = pictures[rng.integers(len(pictures))]
-        hinted = rng.random() < (MILDLY_HINTED if self.mild else HINTED)
-        turn = rng.uniform(0, 2 * np.pi) if hinted and rng.random() < RECOLORED else 0
+        hinted = rng.random() < HINTED_SHARE
+        turn = rng.uniform(0, 2 * np.pi) if hinted and rng.random() < RECOLORED_SHARE else 0
         if source == "photos":
             canvas = _turn_hue(_crop(picture, rng), turn)
         else:
             picture = _turn_hue(picture, turn)
             if rng.random() < self.backgrounds:
                 canvas = _on_background(picture, self._background(rng), rng)
-            elif self.mild or rng.random() < NEAR_NATIVE:
+            elif rng.random() < NEAR_NATIVE:
                 canvas = _placed(picture, rng)
             else:
                 matrix = _placement(rng, 0.6, 1.25, picture.shape[0])
                 canvas = _warp(picture, matrix, borderValue=WHITE_LAB8)
-        if not self.mild and rng.random() < 0.3:
+        if rng.random() < 0.3:
             canvas = _gamma(canvas, rng.uniform(0.75, 1.35))
         if rng.random() < 0.5:
             canvas = canvas[:, ::-1]

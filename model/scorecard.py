@@ -4,12 +4,13 @@
 
 measures weights on pictures that no choice was made on: the classic test split, varieties never
 trained on, photos never trained on; a folder that is not given leaves its column out. Writes
-results/<weights>/: figures.json, the table README.md, and varieties.csv, the worst first.
+results/<weights>/: scorecard.json, the table scorecard.md, and varieties.csv, the worst first.
 """
 
 import argparse
 import json
 import sys
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
@@ -21,18 +22,19 @@ from tqdm import tqdm
 from model import datasets, fruits360
 from model.color import rgb_to_lab_exact
 from model.colorizer import DEFAULT_WEIGHTS, Colorizer, Pin, recolor
-from model.datasets import Photos
+from model.datasets import PHOTO_SIDE, Photos
 from model.evaluate import evaluate
 from model.fruits360 import Pictures
 from model.machine_rater import machine_rater
 from model.metrics import WHITE, ciede2000, fruit_ciede2000, fruit_mask
 from model.networks import WeightsError
+from model.upsampling import shrunk
 
 SETS = {"classic": "test", "unseen": "more-test", "photos": "photos-test"}
 SIDES = (256, 512, 1024)  # pixels, of the same photo
 EVERY = 8  # of the turntable frames, whose neighbours are alike, where pins are measured
 
-# Row of the table, and the paper's figure and the goal for classic, unseen, photos
+# Title of the row, and the goals for classic, unseen and photos
 ROWS = {
     "ab_mse": ("ab mean squared error (the paper's loss)", ("0.0006", "0.0025", "0.0090")),
     "ciede2000_median": ("CIEDE2000 on the fruit, median", ("2", "6", "10")),
@@ -68,7 +70,7 @@ def with_pins(colorizer: Colorizer, pictures: Pictures, count: int) -> float:
         places, smooth = np.argwhere(fruit_mask(rgb)), cv2.blur(rgb, (5, 5))
         if len(places) < count:
             continue
-        rows = np.random.default_rng(number).choice(len(places), count)
+        rows = np.random.default_rng(number).choice(len(places), count, replace=False)
         pins = [Pin(int(x), int(y), tuple(smooth[y, x].tolist())) for y, x in places[rows]]
         generated = recolor(rgb, colorizer.predict_ab(rgb, pins=pins))
         differences.append(fruit_ciede2000(generated, rgb))
@@ -96,10 +98,12 @@ def measure(colorizer: Colorizer, sets: dict[str, Pictures | Photos]) -> dict[st
     """All figures, by set."""
     figures = {}
     for name, pictures in sets.items():
-        measured = figures[name] = evaluate(colorizer, pictures, kind=str)
         if isinstance(pictures, Photos):
-            measured["across_scales"] = across_scales(colorizer, pictures.rgb)
+            small = replace(pictures, rgb=[shrunk(rgb, PHOTO_SIDE) for rgb in pictures.rgb])
+            figures[name] = evaluate(colorizer, small)
+            figures[name]["across_scales"] = across_scales(colorizer, pictures.rgb)
             continue
+        measured = figures[name] = evaluate(colorizer, pictures, kind=str)
         measured["white_chroma"] = white_chroma(colorizer, pictures)
         measured["machine_rater_details"] = rated = machine_rater(colorizer, pictures.rgb)
         measured["machine_rater"] = rated["accuracy"]
@@ -111,13 +115,13 @@ def measure(colorizer: Colorizer, sets: dict[str, Pictures | Photos]) -> dict[st
 
 def as_markdown(weights: str, figures: dict[str, dict]) -> str:
     """The table: each figure, and in brackets its goal."""
-    counts = ", ".join(f"{measured['pictures']:,}" for measured in figures.values())
+    counts = ", ".join(f"{name} {figures[name]['pictures']:,}" for name in figures)
     lines = [
         f"# {weights} on pictures that no choice was made on",
         "",
-        f"Classic test, varieties never trained on, photos never trained on: {counts} pictures. In"
-        " brackets the goal: at most, or between. Made by `python -m model.scorecard --data DIR"
-        f" --more DIR --photos DIR --weights {weights}`.",
+        "The classic test split, varieties never trained on, photos never trained on. Pictures:"
+        f" {counts}. In brackets the goal: at most, or between. Made by `python -m model.scorecard"
+        f" --data DIR --more DIR --photos DIR --weights {weights}`.",
         "",
         f"| | {' | '.join(SETS)} |",
         "|---|---|---|---|",
@@ -155,7 +159,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         colorizer = Colorizer.load(arguments.weights)
         sets = {
-            name: datasets.load_split(split, **folders)
+            name: datasets.load_split(split, **folders, side=max(SIDES))
             for name, split in SETS.items()
             if datasets.is_given(split, folders)
         }
@@ -169,8 +173,8 @@ def main(argv: list[str] | None = None) -> int:
         return 130
     folder = Path("results") / colorizer.name
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "figures.json").write_text(json.dumps(figures, indent=2) + "\n")
-    (folder / "README.md").write_text(as_markdown(colorizer.name, figures))
+    (folder / "scorecard.json").write_text(json.dumps(figures, indent=2) + "\n")
+    (folder / "scorecard.md").write_text(as_markdown(colorizer.name, figures))
     by_variety(figures).to_csv(folder / "varieties.csv", index=False, float_format="%.3f")
     print(as_markdown(colorizer.name, figures))
     return 0

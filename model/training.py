@@ -42,7 +42,7 @@ DEAD = 0.001  # an output that is not 0 on fewer pixels than this share is dead
 
 @dataclass(frozen=True)
 class Result:
-    """What a finished run found; `dead_channels` is that of the function of this name."""
+    """What a finished run found; `dead_channels`: of a and b, those grey all but everywhere."""
 
     validation_loss: float
     dead_channels: list[str]
@@ -189,6 +189,7 @@ def train(
             sampler=range(progress.step, total),
             num_workers=DRAWING_PROCESSES if recipe.samples and device.type == "cuda" else 0,
             collate_fn=tuple,
+            worker_init_fn=_ignore_interrupts,
         )
     )
     bar = tqdm(
@@ -314,7 +315,7 @@ def _familiarize(network: nn.Module, samples: Samples, sets: dict) -> None:
         return torch.cat([network.summary(luminance) for luminance in inputs])
 
     learned = []
-    for pictures in samples.sources.values():
+    for pictures in filter(None, samples.sources.values()):
         chosen = pictures[:: max(1, len(pictures) // FAMILIAR_PICTURES)]
         small = (shrunk(lab8, network.photo_scale) for lab8 in chosen)
         learned.append(summaries([lab8.transpose(2, 0, 1) for lab8 in small]))
@@ -398,6 +399,11 @@ def _mean_over_processes(value: Tensor, processes: int) -> float:
 
 def _write_json(file: Path, content: dict) -> None:
     file.write_text(json.dumps(content, indent=2) + "\n")
+
+
+def _ignore_interrupts(_worker: int) -> None:
+    """Ctrl-C reaches every process of the terminal; only the one that trains answers it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @contextmanager

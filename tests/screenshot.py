@@ -1,5 +1,6 @@
 """Draw results/page.png, the picture in the README:  python -m tests.screenshot"""
 
+import argparse
 import shutil
 import tempfile
 from pathlib import Path
@@ -10,6 +11,7 @@ from tests.conftest import CHROMIUM_FLAGS, ROOT, Server
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__).parse_args()
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         server = Server(f"sqlite:///{Path(folder) / 'study.sqlite'}")
         browser = playwright.chromium.launch(

@@ -155,3 +155,7 @@ def test_known_colours_in_8_bit_lab(rgb, lab8):
 def test_8_bit_lab_is_opencvs(random_rgb):
     bgr = np.ascontiguousarray(random_rgb[..., ::-1])
     np.testing.assert_array_equal(rgb_to_lab8(random_rgb), cv2.cvtColor(bgr, cv2.COLOR_BGR2LAB))
+
+
+def test_the_number_of_bins_stays_that_of_the_weights():
+    assert AB_BINS.shape == (260, 2)

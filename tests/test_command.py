@@ -270,3 +270,11 @@ def test_a_pin_is_for_one_photo(album, tmp_path, capsys):
 def test_a_pin_that_the_weights_cannot_use_is_one_sentence(album, tmp_path, capsys):
     assert run(album / "photo3.png", "--out", tmp_path / "out", "--pin", "5,5,#ff0000") == 1
     assert "failed: The weights paper take no pins" in capsys.readouterr().err
+
+
+def test_alternatives_of_a_network_without_any_are_refused(tmp_path, capsys):
+    photo = tmp_path / "photo.png"
+    Image.fromarray(np.full((20, 20), 90, np.uint8)).save(photo)
+    given = [str(photo), "--out", str(tmp_path / "out"), "--weights", "paper"]
+    assert main([*given, "--alternatives", "2"]) == 2
+    assert "paper have none" in capsys.readouterr().err

@@ -134,7 +134,7 @@ def test_only_what_is_in_colour_on_a_photo_counts(colorizer, photos):
 
 
 def test_the_json_has_the_documented_keys_and_finite_numbers(rendered_dir, capsys):
-    assert main(["--data", str(rendered_dir), "--json"]) == 0
+    assert main(["--data", str(rendered_dir), "--json", "--weights", "paper"]) == 0
     figures = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
     assert set(figures) == {"weights", "split", "pictures", "ab_mse", "kinds"} | FIGURES
     assert (figures["weights"], figures["split"], figures["pictures"]) == ("paper", "test", 36)
@@ -145,7 +145,7 @@ def test_the_json_has_the_documented_keys_and_finite_numbers(rendered_dir, capsy
 
 
 def test_the_table_shows_the_same_figures(rendered_dir, capsys):
-    flags = ["--data", str(rendered_dir), "--split", "val"]
+    flags = ["--data", str(rendered_dir), "--split", "val", "--weights", "paper"]
     assert main([*flags, "--json"]) == 0
     figures = json.loads(capsys.readouterr().out)
     assert main(flags) == 0

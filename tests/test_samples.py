@@ -9,7 +9,7 @@ from scipy import ndimage
 from model import samples
 from model.color import NEUTRAL, rgb_to_lab8
 from model.rendered import render
-from model.samples import CANVAS, HINTED, MAX_HINT, SOURCES, Samples
+from model.samples import CANVAS, HINTED_SHARE, MAX_HINT, SOURCES, Samples
 
 CHROMA = {"classic": 20, "more": 50, "photos": 80}  # by which a source is known again
 RED = (120, NEUTRAL + 60, NEUTRAL + 40)
@@ -128,7 +128,7 @@ def test_without_backgrounds_fruit_is_on_white(red_square):
 
 
 def test_on_backgrounds_the_fruit_keeps_its_colours(red_square, monkeypatch):
-    monkeypatch.setattr(samples, "RECOLORED", 0)
+    monkeypatch.setattr(samples, "RECOLORED_SHARE", 0)
     lab8, _ = Samples({"classic": [red_square]}, 0, 1).batch(range(40))
     ab = lab8[:, 1:].astype(int) - NEUTRAL
     fruit = np.abs(ab - np.reshape(RED[1:], (2, 1, 1)) + NEUTRAL).max(1) <= 1
@@ -141,7 +141,7 @@ def test_on_backgrounds_the_fruit_keeps_its_colours(red_square, monkeypatch):
 
 
 def test_backgrounds_come_from_photos_too(red_square, monkeypatch):
-    monkeypatch.setattr(samples, "RECOLORED", 0)
+    monkeypatch.setattr(samples, "RECOLORED_SHARE", 0)
     monkeypatch.setattr(samples, "SOURCES", {"classic": 1, "photos": 0})
     green = np.full((200, 300, 3), (120, NEUTRAL - 50, NEUTRAL), np.uint8)
     sources = {"classic": [red_square], "photos": [green]}
@@ -176,7 +176,7 @@ def test_some_samples_have_hints_and_all_is_0_where_there_are_none(pictured):
     mask = hints[:, 2]
     assert set(np.unique(mask)) == {0, 1}
     assert not hints[np.repeat(mask[:, None] == 0, 3, axis=1)].any()
-    assert mask.any((1, 2)).mean() == pytest.approx(HINTED, abs=0.09)
+    assert mask.any((1, 2)).mean() == pytest.approx(HINTED_SHARE, abs=0.09)
     assert mask.mean() < 0.02  # a few small squares
 
 
@@ -205,12 +205,12 @@ def test_hues_are_turned_only_where_hints_tell_and_luminance_stays(pictured, mon
     turned = (lab8 != as_they_were).any((1, 2, 3))
     hinted = hints[:, 2].any((1, 2))
     assert not turned[~hinted].any()
-    assert turned[hinted].mean() == pytest.approx(samples.RECOLORED, abs=0.15)
+    assert turned[hinted].mean() == pytest.approx(samples.RECOLORED_SHARE, abs=0.15)
 
 
 def test_turned_hues_keep_their_chroma_and_go_all_round(monkeypatch):
-    monkeypatch.setattr(samples, "HINTED", 1)
-    monkeypatch.setattr(samples, "RECOLORED", 1)
+    monkeypatch.setattr(samples, "HINTED_SHARE", 1)
+    monkeypatch.setattr(samples, "RECOLORED_SHARE", 1)
     lab8, _ = Samples({"photos": [plain(40, 200, 300)]}, 0, 0).batch(range(40))
     np.testing.assert_allclose(chroma_of(lab8), 40, atol=1)
     ab = lab8[:, 1:, 0, 0].astype(int) - NEUTRAL
@@ -219,16 +219,8 @@ def test_turned_hues_keep_their_chroma_and_go_all_round(monkeypatch):
 
 
 def test_grey_stays_grey_when_hues_are_turned(monkeypatch):
-    monkeypatch.setattr(samples, "HINTED", 1)
-    monkeypatch.setattr(samples, "RECOLORED", 1)
+    monkeypatch.setattr(samples, "HINTED_SHARE", 1)
+    monkeypatch.setattr(samples, "RECOLORED_SHARE", 1)
     lab8, hints = Samples({"photos": [plain(0, 200, 300)]}, 0, 0).batch(range(10))
     assert (lab8[:, 1:] == NEUTRAL).all()
     assert (hints[:, :2][np.repeat(hints[:, 2:] == 1, 2, axis=1)] == NEUTRAL).all()
-
-
-def test_mild_samples_show_fruit_on_white_as_it_is(red_square):
-    lab8, hints = Samples({"classic": [red_square]}, 0, 0, mild=True).batch(range(60))
-    unhinted = lab8[hints[:, 2].sum((1, 2)) == 0]
-    assert len(unhinted) > 40
-    colors = np.unique(unhinted.transpose(0, 2, 3, 1).reshape(-1, 3), axis=0)
-    assert len(colors) == len(np.unique(red_square.reshape(-1, 3), axis=0))

@@ -166,11 +166,11 @@ def test_the_scorecard_writes_figures_table_and_varieties(
     flags = [part for name, folder in folders.items() for part in (f"--{name}", str(folder))]
     assert main([*flags, "--weights", str(weights)]) == 0
     folder = tmp_path / "results" / "untrained"
-    figures = json.loads((folder / "figures.json").read_text(), parse_constant=pytest.fail)
+    figures = json.loads((folder / "scorecard.json").read_text(), parse_constant=pytest.fail)
     assert [figures[name]["pictures"] for name in SETS] == [36, 28, 6]
     assert figures["unseen"]["one_pin"] > 0 and figures["unseen"]["three_pins"] > 0
 
-    table = (folder / "README.md").read_text()
+    table = (folder / "scorecard.md").read_text()
     assert table in capsys.readouterr().out
     assert "36, 28, 6 pictures" in table and "--weights untrained" in table
     lines = {line.split(" | ")[0].strip("| "): line for line in table.splitlines() if "|" in line}
@@ -195,10 +195,10 @@ def test_the_scorecard_writes_figures_table_and_varieties(
 
 def test_a_folder_that_is_not_given_leaves_its_column_out(more_dir, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert main(["--more", str(more_dir)]) == 0
-    figures = json.loads((tmp_path / "results" / "paper" / "figures.json").read_text())
+    assert main(["--more", str(more_dir), "--weights", "paper"]) == 0
+    figures = json.loads((tmp_path / "results" / "paper" / "scorecard.json").read_text())
     assert list(figures) == ["unseen"]
-    table = (tmp_path / "results" / "paper" / "README.md").read_text()
+    table = (tmp_path / "results" / "paper" / "scorecard.md").read_text()
     assert f"| - | {figures['unseen']['ab_mse']:.4f} (0.0025) | - |" in table
 
 
