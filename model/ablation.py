@@ -91,7 +91,7 @@ def measure(name: str, samples: Samples, validation: dict, pictures: dict) -> di
     samples = replace(samples, backgrounds=variant.recipe.backgrounds)
     train(run, samples, validation, resume=(run.folder / "run.ckpt").exists())
     path = run.folder / "weights.safetensors"
-    colorizer = Colorizer(variant.used(load_network(path)), path)
+    colorizer = Colorizer(variant.used(load_network(path)).eval(), path)
     row = {"row": name, "what": variant.title}
     for collection, chosen in pictures.items():
         figures = evaluate(colorizer, chosen)

@@ -21,8 +21,8 @@ def main() -> None:
         page.goto(server.url)
         page.locator("#examples button").last.click()
         page.get_by_text("pixels colorized").wait_for()
-        page.wait_for_load_state("networkidle")
-        page.wait_for_timeout(1000)  # the slider opens with an animation
+        page.locator("#download:not([disabled])").wait_for()
+        page.wait_for_timeout(3000)  # for "Other colours", and the slider's opening
         page.mouse.wheel(0, -10_000)
         page.wait_for_timeout(300)
         page.screenshot(path=ROOT / "results" / "page.png", full_page=True)
