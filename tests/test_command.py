@@ -267,8 +267,11 @@ def test_a_pin_is_for_one_photo(album, tmp_path, capsys):
     assert "--pin is for one photo" in error and error.count("\n") == 1
 
 
+PAPER = ("--weights", "paper")
+
+
 def test_a_pin_that_the_weights_cannot_use_is_one_sentence(album, tmp_path, capsys):
-    assert run(album / "photo3.png", "--out", tmp_path / "out", "--pin", "5,5,#ff0000") == 1
+    assert run(album / "photo3.png", "--out", tmp_path / "out", "--pin", "5,5,#ff0000", *PAPER) == 1
     assert "failed: The weights paper take no pins" in capsys.readouterr().err
 
 

@@ -326,7 +326,7 @@ def test_the_arc_depends_on_nothing_but_the_names_and_never_moves(turntables):
 
 @pytest.mark.parametrize("split", ["validation", "", "Train"])
 def test_an_unknown_split_is_answered_with_the_known_ones(rendered_dir, split):
-    with pytest.raises(DataError, match=f"no split '{split}'.*train, val, test, seen"):
+    with pytest.raises(DataError, match=f"no split '{split}'.*train, val, test, whole, seen"):
         load_split(rendered_dir, split)
 
 

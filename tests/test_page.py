@@ -81,7 +81,11 @@ def painter_url(tmp_path_factory) -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
         load, network = Colorizer.load, painter(reach=25, yellow=0.5, red=0.3, green=0.2)
-        patch.setattr(Colorizer, "load", lambda name: network if name == "colornet" else load(name))
+
+        def load_painter(*name: str) -> Colorizer:
+            return network if name == ("colornet",) else load(*name)
+
+        patch.setattr(Colorizer, "load", load_painter)
         patch.setattr(colorize_tab, "available_weights", lambda: ["colornet", "paper"])
         patch.setattr(colorize_tab, "DEFAULT_WEIGHTS", "colornet")
         pictures.load_colorizer.cache_clear()
