@@ -489,7 +489,12 @@ def test_arrow_keys_and_second_thoughts_move_the_rating(page, server):
 
 def test_half_points_by_keyboard(browser, tmp_path):
     url = f"sqlite:///{tmp_path / 'study.sqlite'}"
-    assert prepare.main(["--rendered", "--step", "0.5", "--name", "half", "--db", url]) == 0
+    assert (
+        prepare.main(
+            ["--rendered", "--weights", "paper", "--step", "0.5", "--name", "half", "--db", url]
+        )
+        == 0
+    )
     server = Server(url)
     try:
         page = browser.new_page()
