@@ -15,6 +15,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from model import datasets
 from model.datasets import load_samples, load_validation
 from model.fruits360 import DataError, load_split
 from model.networks import weights_path
@@ -27,9 +28,7 @@ def main(argv: list[str] | None = None) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("recipe", choices=RECIPES, help="named configuration")
-    parser.add_argument("--data", help="the Fruits-360 folder (default: FRUITS360_DIR)")
-    parser.add_argument("--more", help="further varieties (default: FRUITS360_MORE_DIR)")
-    parser.add_argument("--photos", help="photos of fruit (default: FRUIT_PHOTOS_DIR)")
+    datasets.add_folders(parser)
     parser.add_argument("--run", help="folder under results/ (default: <recipe>-seed<seed>)")
     parser.add_argument("--resume", action="store_true", help="go on where the run stopped")
     parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
@@ -51,7 +50,7 @@ def main(argv: list[str] | None = None) -> int:
         for name in ("epochs", "batch_size", "learning_rate")
         if (value := getattr(arguments, name)) is not None
     }
-    folders = {name: getattr(arguments, name) for name in ("data", "more", "photos")}
+    folders = datasets.folders_of(arguments)
     try:
         run = Run(
             recipe_name=arguments.recipe,

@@ -15,6 +15,7 @@ from pathlib import Path
 import pandas as pd
 from torch import Tensor, nn
 
+from model import datasets
 from model.colorizer import Colorizer
 from model.datasets import load_more, load_photos, load_samples, load_validation
 from model.evaluate import evaluate
@@ -132,14 +133,12 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", help="the Fruits-360 folder (default: FRUITS360_DIR)")
-    parser.add_argument("--more", help="further varieties (default: FRUITS360_MORE_DIR)")
-    parser.add_argument("--photos", help="photos of fruit (default: FRUIT_PHOTOS_DIR)")
+    datasets.add_folders(parser)
     parser.add_argument(
         "--rows", nargs="+", choices=VARIANTS, default=list(VARIANTS), help="default: all"
     )
     arguments = parser.parse_args(argv)
-    folders = {name: getattr(arguments, name) for name in ("data", "more", "photos")}
+    folders = datasets.folders_of(arguments)
     try:
         samples = load_samples("train", 0, BASE, **folders)
         validation = load_validation("train", **folders)

@@ -5,6 +5,7 @@ gained after 2020. `--photos DIR` (or FRUIT_PHOTOS_DIR) holds `grocery/{train,va
 (GroceryStoreDataset, Klasson et al. 2019) and `orchard-<fruit>/*.jpg` (LatHort).
 """
 
+import argparse
 import os
 import sys
 import zlib
@@ -117,6 +118,18 @@ def load_split(
     if collection == "more":
         return load_more(more, part)
     return load_photos(photos, part, side=side)
+
+
+def add_folders(parser: argparse.ArgumentParser) -> None:
+    """The flags that name the folders of pictures."""
+    parser.add_argument("--data", help="the Fruits-360 folder (default: FRUITS360_DIR)")
+    parser.add_argument("--more", help="further varieties (default: FRUITS360_MORE_DIR)")
+    parser.add_argument("--photos", help="photos of fruit (default: FRUIT_PHOTOS_DIR)")
+
+
+def folders_of(arguments: argparse.Namespace) -> dict[str, str | None]:
+    """What these flags gave, by name."""
+    return {name: getattr(arguments, name) for name in VARIABLES}
 
 
 def is_given(split: str, folders: dict[str, str | None]) -> bool:

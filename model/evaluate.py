@@ -85,9 +85,7 @@ def main(argv: list[str] | None = None) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--weights", default=DEFAULT_WEIGHTS, help="name or file (%(default)s)")
-    parser.add_argument("--data", help="the Fruits-360 folder (default: FRUITS360_DIR)")
-    parser.add_argument("--more", help="further varieties (default: FRUITS360_MORE_DIR)")
-    parser.add_argument("--photos", help="photos of fruit (default: FRUIT_PHOTOS_DIR)")
+    datasets.add_folders(parser)
     splits = (fruits360.SPLITS | datasets.SPLITS).items()
     told = ", ".join(f"{name}: {what}" for name, what in splits)
     parser.add_argument("--split", default="test", help=f"{told} (default: %(default)s)")
@@ -98,7 +96,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     try:
         colorizer = Colorizer.load(arguments.weights)
-        folders = {name: getattr(arguments, name) for name in ("data", "more", "photos")}
+        folders = datasets.folders_of(arguments)
         pictures = datasets.load_split(arguments.split, **folders)
         if arguments.machine_rater and isinstance(pictures, Photos):
             raise fruits360.DataError("--machine-rater takes pictures of one size, not photos.")

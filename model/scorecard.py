@@ -151,11 +151,9 @@ def main(argv: list[str] | None = None) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--weights", default=DEFAULT_WEIGHTS, help="name or file (%(default)s)")
-    parser.add_argument("--data", help="the Fruits-360 folder (default: FRUITS360_DIR)")
-    parser.add_argument("--more", help="further varieties (default: FRUITS360_MORE_DIR)")
-    parser.add_argument("--photos", help="photos of fruit (default: FRUIT_PHOTOS_DIR)")
+    datasets.add_folders(parser)
     arguments = parser.parse_args(argv)
-    folders = {name: getattr(arguments, name) for name in ("data", "more", "photos")}
+    folders = datasets.folders_of(arguments)
     try:
         colorizer = Colorizer.load(arguments.weights)
         sets = {
