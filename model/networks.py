@@ -12,6 +12,7 @@ of any other photo at which the network was trained.
 
 import json
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 
 import safetensors.torch
@@ -90,7 +91,7 @@ class ColorNet(nn.Module):
         widths = (32, 64, 128, 256)
         self.stem = _conv_norm_relu(4 * 4, widths[0])
         self.encoder = nn.ModuleList([_Residual(widths[0])])
-        for above, width in zip(widths, widths[1:], strict=False):
+        for above, width in pairwise(widths):
             down = _conv_norm_relu(above, width, stride=2)
             second = _Residual(width, dilation=2 if dilation and width == widths[-1] else 1)
             self.encoder.append(nn.Sequential(down, _Residual(width), second))
