@@ -20,12 +20,13 @@ import pandas as pd
 from tqdm import tqdm
 
 from model import datasets, fruits360
-from model.colorizer import DEFAULT_WEIGHTS, Colorizer, recolor
+from model.colorizer import DEFAULT_WEIGHTS, Colorizer
 from model.datasets import Photos
 from model.machine_rater import machine_rater
 from model.metrics import ciede2000, color_mask, colorfulness, fruit_mask
 from model.networks import WeightsError
 from model.training import evaluation_loss, to_lab
+from model.upsampling import recolor
 
 
 def evaluate(

@@ -15,7 +15,8 @@ from torch import nn
 from tqdm import tqdm
 
 from model.color import rgb_to_lab
-from model.colorizer import Colorizer, recolor
+from model.colorizer import Colorizer
+from model.upsampling import recolor
 
 JPEG_QUALITY = 90
 EPOCHS, BATCH, LEARNING_RATE = 15, 32, 2e-3

@@ -21,14 +21,15 @@ from tqdm import tqdm
 
 from model import datasets, fruits360
 from model.color import rgb_to_lab_exact
-from model.colorizer import DEFAULT_WEIGHTS, Colorizer, Pin, recolor
+from model.colorizer import DEFAULT_WEIGHTS, Colorizer
 from model.datasets import PHOTO_SIDE, Photos
 from model.evaluate import evaluate
 from model.fruits360 import Pictures
 from model.machine_rater import machine_rater
 from model.metrics import WHITE, ciede2000, fruit_ciede2000, fruit_mask
 from model.networks import WeightsError
-from model.upsampling import shrunk
+from model.pins import Pin
+from model.upsampling import recolor, shrunk
 
 SETS = {"classic": "test", "unseen": "more-test", "photos": "photos-test"}
 SIDES = (256, 512, 1024)  # pixels, of the same photo
