@@ -25,7 +25,7 @@ from model.color import (
 )
 from model.likely import DISTINCT, palette, peaks, share_near
 from model.metrics import WHITE, ciede2000, fruit_mask
-from model.networks import HINTED, load_network, weights_path
+from model.networks import HINTED, fold_batch_norm, load_network, weights_path
 from model.photos import array_to_rgb
 from model.pins import MAX_PINS, Pin, PinError, check_place, hints_of, place_in
 from model.upsampling import recolor, resize
@@ -61,7 +61,7 @@ class Colorizer:
             WeightsError: unknown or unusable weights.
         """
         path = weights_path(weights)
-        return cls(load_network(path), path)
+        return cls(fold_batch_norm(load_network(path)), path)
 
     @property
     def takes_pins(self) -> bool:
@@ -131,7 +131,7 @@ class Colorizer:
             if len(versions) >= count:
                 break
             likely_here = cells * share_near(probability, color[None])[..., 0]
-            pins = _pins_of(color, likely_here, small, rgb.shape)
+            pins = _pins_of(color, likely_here, self.network.cell, small, rgb.shape)
             version = recolor(small, self._predict(small, pins, rgb.shape))
             differences = (np.median(ciede2000(version[fruit], old[fruit])) for old in shown)
             if pins and min(differences) >= DISTINCT:
@@ -164,7 +164,7 @@ class Colorizer:
         small = self._at_working_scale(rgb)
         probability = self._distribution(small, pins, rgb.shape)
         row, column = place_in(x, y, rgb.shape, small.shape)
-        cell = _cell_size(small, probability)
+        cell = self.network.cell
         luminance = rgb_to_lab(small)[row, column, 0]
         return palette(probability[row // cell, column // cell], luminance, count)
 
@@ -261,23 +261,17 @@ def _scaled(rgb: np.ndarray, factor: float) -> np.ndarray:
     return resize(rgb, (max(1, round(width * factor)), max(1, round(height * factor))))
 
 
-def _cell_size(small: np.ndarray, probability: np.ndarray) -> int:
-    """Pixels, each way, that share one distribution."""
-    return -(-max(small.shape[:2]) // max(probability.shape[:2]))
-
-
 def _pins_of(
-    color: np.ndarray, score: np.ndarray, small: np.ndarray, shape: tuple
+    color: np.ndarray, score: np.ndarray, cell: int, small: np.ndarray, shape: tuple
 ) -> tuple[Pin, ...]:
     """Pins of this real ab at a few places apart.
 
     Args:
         color: (2,) real ab.
-        score: (rows, columns), how good the places are, at the scale of the distribution.
+        score: (rows, columns), how good the places are, one for each square of `cell` pixels.
         small: (h, w, 3) uint8 RGB at the network's scale.
         shape: of the full-size photo, in whose pixels the pins are.
     """
-    cell = _cell_size(small, score)
     luminance = rgb_to_lab(small)[..., 0]
     by_cell = cv2.resize(luminance, score.shape[::-1], interpolation=cv2.INTER_AREA)
     # the mean of 3 x 3, nothing outside: high well inside the fruit

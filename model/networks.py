@@ -3,8 +3,8 @@
 Each network takes L, `(N, 1, H, W) float32 in -1..1`, and gives ab, `(N, 2, H, W) float32` in the
 paper's units (`model.color`). Any height and width from 1 pixel up works. Those in `HINTED` also
 take hints, `(N, 3, H, W) float32`: ab and a mask that is 1 where they are given, all 0 elsewhere.
-Those with a `distribution` also give the logits of `model.color.AB_BINS`, `(N, bins, h, w)`, at a
-coarser scale.
+Those with a `distribution` also give the logits of `model.color.AB_BINS`, `(N, bins, h, w)`, one
+for each square of `cell` pixels.
 
 Attributes: `studio_scale` and `photo_scale`, the pixels of the longer side of a fruit on white and
 of any other photo at which the network was trained.
@@ -20,6 +20,7 @@ import torch
 import torch.nn.functional as F
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
+from torch.nn.utils import fuse_conv_bn_eval
 
 from model.color import AB_BINS
 
@@ -84,6 +85,7 @@ class ColorNet(nn.Module):
 
     studio_scale = 100
     photo_scale = 256
+    cell = 8
     coarsest = 16
 
     def __init__(self, *, dilation: bool = True, attention: bool = True) -> None:
@@ -97,7 +99,7 @@ class ColorNet(nn.Module):
             self.encoder.append(nn.Sequential(down, _Residual(width), second))
         self.context = _Context(widths[-1]) if attention else nn.Identity()
         self.decoder = nn.ModuleList(
-            nn.Sequential(_conv_norm_relu(below + width, width, kernel=1), _Residual(width))
+            _Merge(_conv_norm_relu(below + width, width, kernel=1), _Residual(width))
             for below, width in zip(widths[:0:-1], widths[-2::-1], strict=True)
         )
         self.to_ab = nn.Conv2d(widths[0], 2 * 4, 1)
@@ -108,17 +110,16 @@ class ColorNet(nn.Module):
         return self.distribution(luminance, hints)[0]
 
     def distribution(self, luminance: Tensor, hints: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """ab, and the logits of the ab bins at 1/8 of the resolution."""
+        """ab, and the logits of the ab bins."""
         height, width = luminance.shape[-2:]
         features, skips = self._encode(luminance, hints)
         coarse = None
         for level in self.decoder:
-            enlarged = F.interpolate(features, scale_factor=2, mode="nearest")
-            features = level(torch.cat([enlarged, skips.pop()], 1))
+            features = level(features, skips.pop())
             if coarse is None:
                 coarse = features
         ab = F.pixel_shuffle(self.to_ab(features), 2)[..., :height, :width]
-        return ab, self.to_bins(coarse)[..., : -(-height // 8), : -(-width // 8)]
+        return ab, self.to_bins(coarse)[..., : -(-height // self.cell), : -(-width // self.cell)]
 
     def summary(self, luminance: Tensor) -> Tensor:
         """What the network sees in pictures as a whole, (N, 256): what `familiarity` judges."""
@@ -189,6 +190,7 @@ class ZhangNet(nn.Module):
 
     studio_scale = 100
     photo_scale = 256
+    cell = 4
 
     def __init__(self, *, width: float = 0.25, temperature: float = 0.38) -> None:
         super().__init__()
@@ -209,14 +211,14 @@ class ZhangNet(nn.Module):
         return self.distribution(luminance)[0]
 
     def distribution(self, luminance: Tensor) -> tuple[Tensor, Tensor]:
-        """ab, and the logits of the ab bins at 1/4 of the resolution."""
+        """ab, and the logits of the ab bins."""
         height, width = luminance.shape[-2:]
         padded = F.pad(luminance, (0, -width % 8, 0, -height % 8), mode="replicate")
         logits = self.layers(padded)
         annealed = (logits.float() / self.temperature).softmax(1)
         ab = torch.einsum("nqhw,qc->nchw", annealed, self.bins)
-        ab = F.interpolate(ab, scale_factor=4, mode="bilinear")[..., :height, :width]
-        return ab, logits[..., : -(-height // 4), : -(-width // 4)]
+        ab = F.interpolate(ab, scale_factor=self.cell, mode="bilinear")[..., :height, :width]
+        return ab, logits[..., : -(-height // self.cell), : -(-width // self.cell)]
 
 
 class _Residual(nn.Module):
@@ -229,6 +231,20 @@ class _Residual(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         return F.relu(features + self.second(self.first(features)))
+
+
+class _Merge(nn.Sequential):
+    """Features of the next coarser level, enlarged, and those of this one through a 1x1
+    convolution; enlarged after it, which is the same and a quarter of the work."""
+
+    def forward(self, coarser: Tensor, features: Tensor) -> Tensor:
+        (conv, *rest), residual = self
+        of_coarser, of_features = conv.weight.split([coarser.shape[1], features.shape[1]], 1)
+        enlarged = F.interpolate(F.conv2d(coarser, of_coarser), scale_factor=2, mode="nearest")
+        merged = F.conv2d(features, of_features, conv.bias) + enlarged
+        for layer in rest:
+            merged = layer(merged)
+        return residual(merged)
 
 
 class _Context(nn.Module):
@@ -268,6 +284,17 @@ def _stage(
         layers += [conv, nn.ReLU()]
         inputs = outputs
     return nn.Sequential(*layers, nn.BatchNorm2d(outputs))
+
+
+def fold_batch_norm(network: nn.Module) -> nn.Module:
+    """Fold each batch norm of `network`, in evaluation mode, into the convolution before it: the
+    same results in less time. It cannot be trained any more."""
+    for module in network.modules():
+        if isinstance(module, nn.Sequential):
+            for index, (conv, norm) in enumerate(pairwise(module)):
+                if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                    module[index], module[index + 1] = fuse_conv_bn_eval(conv, norm), nn.Identity()
+    return network
 
 
 NETWORKS: dict[str, type[nn.Module]] = {

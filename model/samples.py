@@ -161,7 +161,7 @@ def _hints(lab8: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     for _ in range(rng.geometric(0.35)):
         side = int(rng.integers(1, MAX_HINT + 1))
         for _ in range(3):  # a place in colour tells more than one on the background
-            y, x = rng.integers(0, CANVAS - side, 2)
+            y, x = rng.integers(0, CANVAS - side + 1, 2)
             ab = lab8[y : y + side, x : x + side, 1:].reshape(-1, 2).mean(0)
             if np.hypot(*(ab - NEUTRAL)) > 8:
                 break

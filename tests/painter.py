@@ -39,7 +39,7 @@ class Painter(ColorNet):
         logits = torch.full((len(AB_BINS),), -20.0)
         for color, probability in self.likely.items():
             logits[(AB_BINS == color).all(1).argmax()] = np.log(probability)
-        cells = (number, len(AB_BINS), -(-height // 8), -(-width // 8))
+        cells = (number, len(AB_BINS), -(-height // self.cell), -(-width // self.cell))
         return ab, logits[None, :, None, None].expand(cells)
 
 

@@ -1,5 +1,6 @@
 """The networks, and weights that survive the way to the disk and back."""
 
+import copy
 import json
 import math
 
@@ -18,6 +19,7 @@ from model.networks import (
     WeightsError,
     ZhangNet,
     available_weights,
+    fold_batch_norm,
     load_network,
     save_weights,
 )
@@ -246,6 +248,16 @@ def test_a_network_with_options_comes_back_with_them(tmp_path, kind, options):
     loaded = load_network(tmp_path / "mine.safetensors")
     assert count(loaded) == count(network)
     assert torch.equal(loaded(luminance), network(luminance))
+
+
+def test_folded_batch_norm_changes_no_colour(colornet):
+    folded = fold_batch_norm(copy.deepcopy(colornet))
+    luminance, given = torch.rand(2, 1, 48, 32) * 2 - 1, hints(2, 48, 32)
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in folded.modules())
+    with torch.no_grad():
+        expected = colornet.distribution(luminance, given)
+        for one, other in zip(folded.distribution(luminance, given), expected, strict=True):
+            torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones():
