@@ -39,7 +39,8 @@ def main(argv: list[str] | None = None) -> int:
             examples = examples or rendered_examples(EXAMPLES, to=Path(folder))
             page = app.build(engine, study_name, examples)
             try:
-                app.launch(page, host=arguments.host, port=arguments.port)
+                served = app.application(page, engine)
+                app.serve(served, host=arguments.host, port=arguments.port)
             except (OSError, OverflowError):
                 address = f"port {arguments.port} on {arguments.host}"
                 print(f"demo: {address} cannot be used; choose another.", file=sys.stderr)

@@ -1,15 +1,24 @@
-"""The page and its tabs."""
+"""The page and its tabs, and what serves them."""
+
+import socket
+from contextlib import suppress
 
 import gradio as gr
+import uvicorn
+from fastapi import FastAPI, HTTPException, Response
 from sqlalchemy import Engine
+from starlette.routing import Mount
 
 from demo import colorize_tab
 from model.examples import CACHE, Example
+from study import session
 from study import tab as rate_tab
+from study.store import StudyError
 
 TITLE = "Fruit in colour"
 CSS = "footer .divider { display: none; }"
 CACHE_SECONDS = 3600  # uploads and results are deleted from the server after this time
+LAST_SECONDS = 5  # that answers on their way have when the server is told to end
 
 
 def build(engine: Engine, study_name: str, examples: list[Example]) -> gr.Blocks:
@@ -23,7 +32,10 @@ def build(engine: Engine, study_name: str, examples: list[Example]) -> gr.Blocks
     with gr.Blocks(
         title=TITLE, analytics_enabled=False, delete_cache=(CACHE_SECONDS, CACHE_SECONDS)
     ) as page:
-        gr.Markdown(f"# {TITLE}\nColours for grayscale photos of apples, cherries and pears.")
+        gr.Markdown(
+            f"# {TITLE}\nColours for grayscale photos of apples, cherries and pears.",
+            elem_id="title",
+        )
         token = rate_tab.browser_token(study_name)
         with gr.Tabs() as tabs:
             with gr.Tab("Colorize", id="colorize", elem_id="colorize"):
@@ -33,20 +45,74 @@ def build(engine: Engine, study_name: str, examples: list[Example]) -> gr.Blocks
     return page
 
 
-def launch(page: gr.Blocks, *, host: str, port: int) -> None:
-    """Serve `page` until interrupted."""
-    _, address, _ = page.launch(
-        server_name=host,
-        server_port=port,
-        prevent_thread_lock=True,
+def application(page: gr.Blocks, engine: Engine) -> FastAPI:
+    """The page, and the study's pictures beside it.
+
+    Args:
+        page: as `build` returns it.
+        engine: the study's database.
+    """
+    served = FastAPI(title=TITLE, docs_url=None, redoc_url=None, openapi_url=None)
+
+    @served.get("/picture/{token}")
+    def picture(token: str) -> Response:
+        """A picture that a rater was given the token of; a thread of its own reads it."""
+        try:
+            png = session.picture(engine, token) if token.isprintable() else None
+        except StudyError:
+            raise HTTPException(503) from None
+        if png is None:
+            raise HTTPException(404)
+        headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+        return Response(png, media_type="image/png", headers=headers)
+
+    return gr.mount_gradio_app(
+        served,
+        page,
+        path="/",
         css=CSS + colorize_tab.CSS + rate_tab.CSS,
         head=rate_tab.HEAD,
         footer_links=["api"],
         run_history=False,  # it would keep photos and answers in the browser
         allowed_paths=[str(CACHE)],
         max_file_size="100mb",
-        quiet=True,
+        show_error=False,
         ssr_mode=False,
     )
-    print(f"Serving on {address}  (Ctrl-C ends it)", flush=True)
-    page.block_thread()
+
+
+class Server(uvicorn.Server):
+    """Serves the application, and does not wait for those who have the page open when it ends."""
+
+    def __init__(self, served: FastAPI) -> None:
+        self.pages = [route.app for route in served.routes if isinstance(route, Mount)]
+        settings = {"log_level": "warning", "timeout_graceful_shutdown": LAST_SECONDS}
+        super().__init__(uvicorn.Config(served, **settings))
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for page in self.pages:
+            page.stop_event.set()  # each browser that has the page open holds a connection
+        await super().shutdown(sockets)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens there.
+
+    Raises:
+        OSError, OverflowError: it cannot be had.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family)
+
+
+def serve(served: FastAPI, *, host: str, port: int) -> None:
+    """Serve the application until interrupted.
+
+    Raises:
+        OSError, OverflowError: the port cannot be had.
+    """
+    with listen(host, port) as taken:
+        shown = f"[{host}]" if ":" in host else host
+        print(f"Serving on http://{shown}:{taken.getsockname()[1]}/  (Ctrl-C ends it)", flush=True)
+        with suppress(KeyboardInterrupt):
+            Server(served).run(sockets=[taken])

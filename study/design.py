@@ -1,38 +1,53 @@
 """Who sees what in which order. Pure functions of their arguments and a random generator.
 
-The paper's protocol: every rater sees the same pictures, half of them controls (true colours) and
-half generated, in an order of their own.
+Pictures are dealt out to lists; a rater sees one list, in an order of their own. With the paper's
+protocol there is one list for all. With counterbalanced lists a picture is shown in every arm, each
+in another list, so that no difference between arms can come from the pictures.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from string import ascii_uppercase
 
 import numpy as np
 
-from study.analysis import CONDITIONS
-
 KINDS = ("apple", "cherry", "pear")
-SHOWN_LIST, OTHER_LIST = "A", "B"  # each picture is on both, in complementary conditions
 
 
-def kinds_of_pairs(pairs: int, rng: np.random.Generator) -> list[str]:
+def kinds_of_pairs(pairs: int, rng: np.random.Generator, kinds: Sequence[str] = KINDS) -> list[str]:
     """The kind of each of `pairs` pictures, spread as evenly as the number allows.
 
     >>> sorted(kinds_of_pairs(3, np.random.default_rng(0)))
     ['apple', 'cherry', 'pear']
     """
-    extra = rng.permutation(KINDS)[: pairs % len(KINDS)].tolist()
-    return sorted([*KINDS * (pairs // len(KINDS)), *extra])
+    extra = rng.permutation(kinds)[: pairs % len(kinds)].tolist()
+    return sorted([*list(kinds) * (pairs // len(kinds)), *extra])
 
 
-def conditions_of_pairs(pairs: int, rng: np.random.Generator) -> list[str]:
-    """The condition of each of `pairs` pictures sorted by kind: alternating, so that each is
-    given to half of the pictures and, give or take one, to half of each kind.
+def lists(pictures: int, arms: Sequence[str], mode: str) -> dict[str, list[str]]:
+    """The arm of each picture in each list. Pictures are sorted by kind, so that the arms, which
+    take turns, are also spread evenly over each kind.
 
-    >>> conditions_of_pairs(10, np.random.default_rng(0)).count("control")
-    5
+    Args:
+        pictures: how many; in mode counterbalanced a multiple of the arms, in paper even.
+        arms: all different.
+        mode: "counterbalanced": a Latin square with as many lists as arms; every picture is in
+            every arm in exactly one list, every list has every arm equally often. "paper": one
+            list.
+
+    >>> lists(4, ["control", "colornet"], "counterbalanced")["B"]
+    ['colornet', 'control', 'colornet', 'control']
     """
-    first = int(rng.integers(2))
-    return [CONDITIONS[(first + index) % 2] for index in range(pairs)]
+    count = 1 if mode == "paper" else len(arms)
+    return {
+        ascii_uppercase[shift]: [arms[(index + shift) % len(arms)] for index in range(pictures)]
+        for shift in range(count)
+    }
+
+
+def least_filled(counts: Mapping[str, int], rng: np.random.Generator) -> str:
+    """The list with the fewest sessions; among several one is drawn."""
+    fewest = min(counts.values())
+    return str(rng.choice([name for name, count in counts.items() if count == fewest]))
 
 
 def order(items: Sequence, rng: np.random.Generator) -> list:

@@ -1,4 +1,4 @@
-"""Where a study lives: SQLAlchemy tables and the few ways in and out of the database.
+"""Where a study lives: the few ways in and out of the database (`study.tables`).
 
 The URL comes from `--db`, else from the environment variable STUDY_DB, else it is the SQLite file
 `study.sqlite` in the project's folder. Pictures are stored in the database too: it is the whole
@@ -11,7 +11,6 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
@@ -23,7 +22,19 @@ from sqlalchemy.exc import (
     NoSuchModuleError,
     SQLAlchemyError,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
+from sqlalchemy.orm import Session
+
+from study import upgrade
+from study.tables import (
+    Event,
+    QualityCheck,
+    Rater,
+    Rating,
+    RatingSession,
+    Stimulus,
+    Study,
+    Trial,
+)
 
 DEFAULT_URL = f"sqlite:///{Path(__file__).resolve().parent.parent / 'study.sqlite'}"
 LOCK_SECONDS = 10  # how long a write waits for another one on SQLite
@@ -35,127 +46,29 @@ class StudyError(Exception):
     """Something a person can act on; the message is one sentence for them."""
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
-class Base(DeclarativeBase):
-    type_annotation_map = {
-        datetime: sa.DateTime(timezone=True),
-        str: sa.String(255),
-        bytes: sa.LargeBinary(2**24 - 1),
-    }
-
-
-class Study(Base):
-    """A frozen study: nothing here changes once it is prepared."""
-
-    __tablename__ = "study"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    name: Mapped[str] = mapped_column(unique=True)
-    pictures_from: Mapped[str]  # in words for raters and readers
-    step: Mapped[float]  # of the 0..10 scale: 1 or 0.5
-    seed: Mapped[int] = mapped_column(sa.BigInteger)
-    weights: Mapped[str]
-    weights_sha256: Mapped[str]
-    created_at: Mapped[datetime] = mapped_column(default=_now)
-    stimuli: Mapped[list["Stimulus"]] = relationship(order_by="Stimulus.picture")
-
-    __table_args__ = (sa.CheckConstraint("step IN (0.5, 1)"),)
-
-
-class Stimulus(Base):
-    """One picture in one condition: what a rater may be shown. Each picture is in the table in
-    both conditions, on complementary lists; a session shows one list."""
-
-    __tablename__ = "stimulus"
-
-    token: Mapped[str] = mapped_column(primary_key=True)  # random: says nothing to who sees it
-    study_id: Mapped[int] = mapped_column(sa.ForeignKey("study.id"))
-    list_name: Mapped[str]
-    picture: Mapped[str]
-    kind: Mapped[str]
-    condition: Mapped[str]
-    gray_png: Mapped[bytes] = mapped_column(deferred=True)
-    color_png: Mapped[bytes] = mapped_column(deferred=True)
-    gray_sha256: Mapped[str]
-    color_sha256: Mapped[str]
-
-    __table_args__ = (
-        sa.UniqueConstraint("study_id", "picture", "condition"),
-        sa.CheckConstraint("condition IN ('control', 'generated')"),
-    )
-
-
-class Rater(Base):
-    """A person who takes part."""
-
-    __tablename__ = "rater"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    created_at: Mapped[datetime] = mapped_column(default=_now)
-
-
-class RatingSession(Base):
-    """A rater's way through one study. The token is what the rater's browser keeps."""
-
-    __tablename__ = "session"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    study_id: Mapped[int] = mapped_column(sa.ForeignKey("study.id"))
-    rater_id: Mapped[int] = mapped_column(sa.ForeignKey("rater.id"))
-    token: Mapped[str] = mapped_column(unique=True)
-    list_name: Mapped[str]
-    consented_at: Mapped[datetime] = mapped_column(default=_now)
-    finished_at: Mapped[datetime | None]
-    study: Mapped[Study] = relationship()
-    trials: Mapped[list["Trial"]] = relationship(order_by="Trial.position")
-
-    __table_args__ = (sa.UniqueConstraint("study_id", "rater_id"),)
-
-
-class Trial(Base):
-    """One stimulus at one place in a session's order, which is drawn when the session starts."""
-
-    __tablename__ = "trial"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    session_id: Mapped[int] = mapped_column(sa.ForeignKey("session.id"), index=True)
-    stimulus_token: Mapped[str] = mapped_column(sa.ForeignKey("stimulus.token"))
-    position: Mapped[int]  # from 1
-    token: Mapped[str] = mapped_column(unique=True)
-    shown_at: Mapped[datetime | None]
-    rating: Mapped["Rating | None"] = relationship()
-
-    __table_args__ = (
-        sa.UniqueConstraint("session_id", "position"),
-        sa.UniqueConstraint("session_id", "stimulus_token"),
-    )
-
-
-class Rating(Base):
-    """The answer to a trial, exactly as given, with the scale's step at that time."""
-
-    __tablename__ = "rating"
-
-    trial_id: Mapped[int] = mapped_column(sa.ForeignKey("trial.id"), primary_key=True)
-    value: Mapped[float]
-    step: Mapped[float]
-    rated_at: Mapped[datetime] = mapped_column(default=_now)
-
-    __table_args__ = (
-        sa.CheckConstraint("value BETWEEN 0 AND 10"),
-        sa.CheckConstraint("value / step = ROUND(value / step)"),
-        sa.CheckConstraint("step IN (0.5, 1)"),
-    )
-
-
 def connect(url: str | None = None) -> sa.Engine:
-    """An engine on the study's database, its tables made where they are missing.
+    """An engine on the study's database, its tables made or brought up to date (`study.upgrade`).
 
     Raises:
         StudyError: not a database URL, no driver for it, or the database cannot be opened.
+    """
+    engine = open_database(url)
+    try:
+        upgrade.bring_up_to_date(engine)
+    except (SQLAlchemyError, upgrade.UpgradeError) as error:
+        engine.dispose()
+        shown = engine.url.render_as_string(hide_password=True)
+        if isinstance(error, SQLAlchemyError):
+            raise StudyError(f"The database {shown} cannot be opened: {_detail(error)}.") from None
+        raise StudyError(f"The database {shown} {error}.") from None
+    return engine
+
+
+def open_database(url: str | None = None) -> sa.Engine:
+    """An engine on the study's database as it is.
+
+    Raises:
+        StudyError: not a database URL, or no driver for it.
     """
     try:
         parsed = sa.make_url(_chosen(url))
@@ -177,12 +90,6 @@ def connect(url: str | None = None) -> sa.Engine:
     if is_sqlite:
         sa.event.listen(engine, "connect", _set_up_sqlite)
         sa.event.listen(engine, "begin", _begin_sqlite)
-    shown = parsed.render_as_string(hide_password=True)
-    try:
-        if not sa.inspect(engine).has_table("rating"):
-            Base.metadata.create_all(engine)
-    except SQLAlchemyError as error:
-        raise StudyError(f"The database {shown} cannot be opened: {_detail(error)}.") from None
     return engine
 
 
@@ -259,15 +166,17 @@ def _reason(error: DBAPIError) -> str:
     return "the database does not answer"
 
 
-def find_study(session: Session, name: str | None = None) -> Study | None:
-    """The study called `name`, or the newest.
+def find_study(session: Session, name: str | None = None, *, locked: bool = False) -> Study | None:
+    """The study called `name`, or the newest; `locked`: others who want it so wait until the
+    transaction ends.
 
     Raises:
         StudyError: there is no study of that name.
     """
     if name is None:
         return session.scalar(sa.select(Study).order_by(Study.id.desc()).limit(1))
-    study = session.scalar(sa.select(Study).where(Study.name == name))
+    wanted = sa.select(Study).where(Study.name == name)
+    study = session.scalar(wanted.with_for_update(key_share=True) if locked else wanted)
     if study is None:
         names = session.scalars(sa.select(Study.name).order_by(Study.id)).all()
         raise StudyError(f"There is no study {name!r}; there are: {', '.join(names) or 'none'}.")
@@ -293,11 +202,13 @@ def check_frozen(study: Study) -> None:
 
 
 def ratings(engine: sa.Engine, study_name: str | None = None) -> pd.DataFrame:
-    """All ratings of a study (None: the newest), one a row.
+    """All ratings of a study (None: the newest), one a row, without practice and attention check.
 
     Returns:
-        columns study, rater, picture, condition, rating, finished (whether the session is); the
-        study's name, None where there is no study, also stands in its `attrs["study"]`.
+        columns study, rater, simulated, list, position, picture, kind, condition ("control" or
+        "generated"), arm ("control" or the model), rating, shown_at, rated_at, response_ms, and
+        finished (whether the session is); the study's name, None where there is no study, also
+        stands in its `attrs["study"]`.
 
     Raises:
         StudyError: there is no study of that name, a picture of it was changed, or the database
@@ -311,17 +222,57 @@ def ratings(engine: sa.Engine, study_name: str | None = None) -> pd.DataFrame:
             sa.select(
                 sa.literal(study.name if study else "").label("study"),
                 RatingSession.rater_id.label("rater"),
+                Rater.simulated,
+                RatingSession.list_name.label("list"),
+                Trial.position,
                 Stimulus.picture,
+                Stimulus.kind,
                 Stimulus.condition,
+                Stimulus.arm,
                 Rating.value.label("rating"),
+                Trial.shown_at,
+                Rating.rated_at,
+                Rating.response_ms,
                 RatingSession.finished_at.is_not(None).label("finished"),
             )
             .join_from(Rating, Trial)
             .join(Stimulus)
             .join(RatingSession, RatingSession.id == Trial.session_id)
+            .join(Rater, Rater.id == RatingSession.rater_id)
             .where(RatingSession.study_id == (study.id if study else None))
-            .order_by(Rating.rated_at)
+            .where(Stimulus.purpose == "main")
+            .order_by(RatingSession.rater_id, Trial.position)
         )
         table = pd.DataFrame(rows.all(), columns=list(rows.keys()))
         table.attrs["study"] = study.name if study else None
         return table
+
+
+def checks(engine: sa.Engine, study_name: str | None = None) -> pd.DataFrame:
+    """What the quality checks found: columns rater, name, outcome, detail.
+
+    Raises:
+        StudyError: as `ratings`.
+    """
+    with reading(engine) as session:
+        study = find_study(session, study_name)
+        rows = session.execute(
+            sa.select(
+                RatingSession.rater_id.label("rater"),
+                QualityCheck.name,
+                QualityCheck.outcome,
+                QualityCheck.detail,
+            )
+            .join_from(QualityCheck, RatingSession)
+            .where(RatingSession.study_id == (study.id if study else None))
+            .order_by(RatingSession.rater_id, QualityCheck.name)
+        )
+        return pd.DataFrame(rows.all(), columns=list(rows.keys()))
+
+
+def log_event(
+    session: Session, study: Study, kind: str, rating_session: RatingSession | None = None, **detail
+) -> None:
+    """Add to the event log."""
+    session_id = rating_session.id if rating_session else None
+    session.add(Event(study_id=study.id, session_id=session_id, kind=kind, detail=detail))

@@ -1,80 +1,27 @@
 """The "Rate" tab: the web page over study/session.py.
 
-Nothing here or in what it sends knows the condition. Pictures travel inside the page as data, so
-that there is no address to fetch others from, and a pair is sent only when it is due.
+Nothing here or in what it sends knows the condition: pictures are fetched by random tokens that
+are a rater's own, a pair at a time. tab.js has what happens in the browser, tab.css the looks.
 """
 
 import base64
 import html
+import re
+from pathlib import Path
 
 import gradio as gr
 from sqlalchemy import Engine
 
-from study import session, texts
-from study.design import SHOWN_LIST
+from study import session
+from study.config import StudyConfig
+from study.session import Identity
 from study.store import StudyError, check_frozen, find_study, reading
 
-CSS = """
-#rate { max-width: 720px; margin: 0 auto; }
-#rate .pair { display: flex; flex-wrap: wrap; justify-content: center; gap: 16px; padding: 16px;
-              background: #777; border-radius: 8px; }
-#rate .pair img { width: 256px; height: 256px; object-fit: contain; margin: 0; }
-#rating .wrap { display: grid; grid-template-columns: repeat(11, 1fr); gap: 4px; }
-#rating label { justify-content: center; padding: 8px 0; min-width: 0; min-height: 44px; }
-#rating label input { position: absolute; opacity: 0; }
-#rating label:focus-within { outline: 3px solid var(--color-accent); }
-#rating label span { margin: 0; }
-#anchors { display: flex; justify-content: space-between; gap: 16px; }
-#problem p { color: #b00020 !important; font-weight: 600; }
-.dark #problem p { color: #ff8a8a !important; }
-.recruited [data-tab-id="colorize"], .recruited #colorize { display: none !important; }
-@media (hover: none) { #keys { display: none; } }
-@media (max-width: 600px) {
-  #rate { gap: 8px; }
-  #rate .pair { gap: 4px; padding: 4px; margin: 0 -12px; }
-  #rate .pair img { width: calc(50% - 2px); height: auto; aspect-ratio: 1; }
-  #rating .wrap { grid-template-columns: repeat(6, 1fr); }
-}
-"""
-
-# Digits choose a rating as they are typed (1 then 0 is 10; 7, point, 5 is a half point where the
-# scale has them), arrow keys move it, Enter goes on. At /?tab=rate the other tab is hidden.
-HEAD = """
-<script>
-(() => {
-  const recruited = new URLSearchParams(location.search).get("tab") === "rate";
-  document.documentElement.classList.toggle("recruited", recruited);
-  const steps = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1 };
-  let typed = "";
-  document.addEventListener("keydown", (event) => {
-    const scale = document.querySelector("#rating");
-    if (!scale || !scale.offsetParent || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.target.matches("textarea, input:not([type=radio]), [contenteditable]")) return;
-    const inputs = [...scale.querySelectorAll("input")];
-    const values = inputs.map((input) => input.closest("label").textContent.trim());
-    const chosen = inputs.findIndex((input) => input.checked);
-    const choose = (index) => { inputs[index].click(); inputs[index].focus(); };
-    if (event.key === "Enter" && !event.target.matches("button, a")) {
-      event.preventDefault();
-      document.querySelector("#next").click();
-    } else if (event.key in steps) {
-      event.preventDefault();
-      const step = steps[event.key];
-      const from = chosen >= 0 ? chosen : step > 0 ? -1 : inputs.length;
-      choose(Math.min(Math.max(from + step, 0), inputs.length - 1));
-    } else if (/^[0-9.,]$/.test(event.key)) {
-      if (typed.replace(".", "") !== (values[chosen] ?? "")) typed = "";
-      const key = event.key.replace(",", ".");
-      const longer = values.indexOf(typed + key);
-      const afterPoint = typed.endsWith(".");
-      typed = key === "." || longer >= 0 ? typed + key : afterPoint ? "" : key;
-      if (longer >= 0) choose(longer);
-      else if (key !== "." && !afterPoint) choose(values.indexOf(key));
-    }
-  });
-})();
-</script>
-"""
+CSS = Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
+HEAD = f"<script>\n{Path(__file__).with_suffix('.js').read_text(encoding='utf-8')}</script>"
+SIZE, NARROW = (int(re.search(rf"--{name}: (\d+)px", CSS)[1]) for name in ("size", "narrow"))
+GRAYS = 11  # of the strip that a good screen tells apart
+MAX_ID = 100  # characters of each parameter that identifies a rater
 
 
 def browser_token(study_name: str) -> gr.BrowserState:
@@ -90,15 +37,15 @@ def browser_token(study_name: str) -> gr.BrowserState:
 def build(
     page: gr.Blocks,
     tabs: gr.Tabs,
-    token: gr.BrowserState,
+    kept: gr.BrowserState,
     engine: Engine,
     study_name: str,
 ) -> None:
     """Put the tab's contents into `page`, for the study called `study_name`.
 
     The tab, one of `tabs` with the id "rate", opens by itself for a rater who comes back to an
-    unfinished session. At the address `/?tab=rate`, for recruited raters, it is the only one: in
-    the other a rater could colorize a picture of the study.
+    unfinished session. At `/?tab=rate`, and where the address identifies a rater, it is all there
+    is: in the other a rater could colorize a picture of the study.
 
     Raises:
         StudyError: no such study, or its pictures are not those that were frozen.
@@ -106,95 +53,267 @@ def build(
     with reading(engine) as database:
         study = find_study(database, study_name)
         check_frozen(study)
-        pairs = sum(stimulus.list_name == SHOWN_LIST for stimulus in study.stimuli)
-        pictures_from, step = study.pictures_from, study.step
-    choices = [index * step for index in range(int(texts.SCALE_MAX / step) + 1)]
+        pictures_from = study.pictures_from
+        config = StudyConfig.model_validate(study.config)
+    texts, rates = config.texts, config.protocol == "rating"
 
     with gr.Column(elem_id="rate"):
         with gr.Column(visible=False) as welcome:
-            gr.Markdown(f"## {texts.CONSENT_TITLE}\n{texts.CONSENT.format(pairs=pairs)}")
-            gr.Markdown(texts.PICTURES_FROM.format(pictures_from=pictures_from))
-            consent = gr.Checkbox(label=texts.CONSENT_BOX, elem_id="consent")
-            start = gr.Button(texts.START, variant="primary", elem_id="start")
+            gr.HTML(_heading("welcome", texts.consent_title))
+            gr.Markdown(_markdown(config.consent_text()))
+            gr.Markdown(_markdown(texts.pictures_from.format(pictures_from=pictures_from)))
+            consent = gr.Checkbox(label=texts.consent_box, elem_id="consent")
+            start = gr.Button(texts.start, variant="primary", elem_id="start")
+        with gr.Column(visible=False) as asking:
+            ask_heading = gr.HTML()
+            ask = gr.Markdown(elem_id="ask")
+            figure = gr.HTML()
+            choice = gr.Radio(show_label=False, elem_id="choice")
+            say = _button(texts.go_on)
+        with gr.Column(visible=False) as instructions:
+            instructions_heading = gr.HTML()
+            gr.Markdown(_markdown(config.instructions_text()), elem_id="instructions")
+            gr.Markdown(_markdown(texts.picture_size.format(size=SIZE, narrow=NARROW)))
+            understood = _button(texts.go_on)
         with gr.Column(visible=False) as rating_panel:
-            gr.Markdown(texts.INSTRUCTIONS)
-            gr.Markdown(texts.KEYS, elem_id="keys")
             pair = gr.HTML(elem_id="pair")
             rating = gr.Radio(
-                [(f"{value:g}", value) for value in choices],
-                label=texts.QUESTION,
+                [(f"{value:g}", value) for value in _scale(config)],
+                label=texts.question,
+                visible=rates,
                 elem_id="rating",
             )
-            ends = "".join(f"<span>{end}</span>" for end in (texts.SCALE_LOW, texts.SCALE_HIGH))
-            gr.HTML(f'<div id="anchors">{ends}</div>')
-            advance = gr.Button(texts.NEXT, variant="primary", elem_id="next")
-        done = gr.Markdown(visible=False, elem_id="done")
-        somebody_else = gr.Button(texts.SOMEBODY_ELSE, size="sm", visible=False)
+            ends = (texts.scale_low, texts.scale_high)
+            anchors = "".join(f"<span>{html.escape(end)}</span>" for end in ends)
+            gr.HTML(f'<div id="anchors">{anchors}</div>', visible=rates)
+            advance = _button(texts.next, elem_id="next", visible=rates)
+            with gr.Column(visible=not rates, elem_id="sides"):
+                gr.Markdown(_markdown(texts.question_real_or_fake), elem_id="question")
+                with gr.Row():
+                    left = gr.Button(texts.left, elem_id="left", min_width=100)
+                    right = gr.Button(texts.right, elem_id="right", min_width=100)
+            keys = texts.keys if rates else texts.keys_real_or_fake
+            gr.Markdown(_markdown(keys), elem_id="keys")
+        with gr.Column(visible=False) as telling:
+            gr.HTML(_heading("feedback", texts.practice_title, "feedback"))
+            feedback = gr.Markdown(elem_id="feedback")
+            after_feedback = _button(texts.next)
+        with gr.Column(visible=False) as commenting:
+            gr.HTML(_heading("comment", texts.comment_title))
+            comment = gr.Textbox(
+                label=texts.comment,
+                lines=4,
+                max_length=session.COMMENT_LIMIT,
+                elem_id="comment",
+            )
+            finish = _button(texts.comment_button)
+        with gr.Column(visible=False) as done:
+            gr.HTML(_heading("done", texts.done_title, "stored"))
+            stored = gr.Markdown(elem_id="stored")
+            code = gr.Markdown(elem_id="code")
+            back = gr.HTML(elem_id="back")
+            gr.Markdown(_markdown(f"### {texts.debrief_title}\n{config.debrief_text()}"))
         problem = gr.HTML(elem_id="problem")
-        trial = gr.Textbox(visible=False)
+        somebody_else = gr.Button(texts.somebody_else, size="sm", visible=False)
+        token, step = gr.Textbox(visible=False), gr.Textbox(visible=False)
+        measured = gr.JSON(visible=False)
 
-    outputs = [welcome, rating_panel, done, pair, rating, trial, somebody_else, problem]
+    panels = [welcome, asking, instructions, rating_panel, telling, commenting, done]
+    contents = [ask_heading, ask, figure, choice, instructions_heading, pair, rating, feedback]
+    contents += [comment, stored, code, back, somebody_else, problem, token, step]
+    outputs = [*panels, *contents]
 
-    def show(view: session.Pair | session.Finished | None) -> dict:
-        shown = {
-            welcome: gr.Column(visible=view is None),
-            rating_panel: gr.Column(visible=isinstance(view, session.Pair)),
-            done: gr.Markdown(visible=isinstance(view, session.Finished)),
-            somebody_else: gr.Button(visible=isinstance(view, session.Finished)),
-            problem: "",
-        }
-        if isinstance(view, session.Finished):
-            text = f"## {texts.DONE_TITLE}\n{texts.DONE.format(total=view.total)}"
-            shown[done] = gr.Markdown(text, visible=True)
-        if isinstance(view, session.Pair):
-            shown |= {pair: pair_html(view), rating: gr.Radio(value=None), trial: view.trial}
-        return shown
+    def only(panel: gr.Column) -> dict:
+        hidden = {other: gr.Column(visible=other is panel) for other in panels}
+        return hidden | {problem: "", somebody_else: gr.Button(visible=False)}
+
+    def show(view: session.View | session.Feedback | None) -> dict:
+        match view:
+            case session.Question(kind="instructions"):
+                heading = _heading(view.step, texts.instructions_title, "instructions")
+                return only(instructions) | {instructions_heading: heading, step: view.step}
+            case session.Question(kind="comment"):
+                return only(commenting) | {step: view.step}
+            case session.Question():
+                text = getattr(texts, view.kind)
+                labels = [(label, key) for key, label in texts.labels(view.kind).items()]
+                return only(asking) | {
+                    ask_heading: _heading(view.step, config.title, "ask"),
+                    ask: _markdown(text),
+                    figure: gr.HTML(shown := _figure(view, config), visible=bool(shown)),
+                    choice: gr.Radio(labels, value=None, label=text.strip()),
+                    step: view.step,
+                }
+            case session.Pair():
+                return only(rating_panel) | {
+                    pair: pair_html(view, config),
+                    rating: None,
+                    step: view.step,
+                }
+            case session.Feedback():
+                return only(telling) | {feedback: _markdown(view.text)}
+            case session.Finished():
+                completion = texts.completion_code.format(code=_escaped(view.code))
+                return only(done) | {
+                    stored: _markdown(texts.done.format(total=view.total)),
+                    code: _markdown(completion) if view.code else "",
+                    back: _link(view.url, texts.completion_link),
+                }
+        return only(welcome)
 
     def fail(sentence: object) -> dict:
         return {problem: f'<p role="alert">{html.escape(str(sentence))}</p>'}
 
-    def on_load(session_token: str, request: gr.Request) -> dict:
+    def identity(request: gr.Request) -> Identity | None:
+        """Whom the address names, if anybody.
+
+        Raises:
+            StudyError: what it says is no name.
+        """
+        given = dict(request.query_params)
+        name = next((name for name in ("PROLIFIC_PID", "rater") if name in given), None)
+        if name is None:
+            return None
+        said = [str(given.get(part, "")) for part in (name, "STUDY_ID", "SESSION_ID")]
+        if not said[0] or not all(len(part) <= MAX_ID and part.isprintable() for part in said):
+            raise StudyError(texts.bad_link)
+        return Identity(*said)
+
+    def on_load(kept_token: object, request: gr.Request) -> dict:
+        recruited = dict(request.query_params).get("tab") == "rate"
         try:
-            view = session.resume(engine, session_token, study_name)
-            shown = show(view)
+            who = identity(request)
+        except StudyError as error:
+            return fail(error) | {tabs: gr.Tabs(selected="rate")}
+        try:
+            known = session.known(engine, study_name, who) if who else kept_token
+            view = session.resume(engine, str(known or ""), study_name)
+            shown = show(view) | {token: str(known or "")}
         except StudyError:
-            view, shown = None, fail(texts.UNREACHABLE)
-        comes_back = isinstance(view, session.Pair)
-        if comes_back:
+            view, shown = None, fail(texts.unreachable)
+        comes_back = view is not None and not isinstance(view, session.Finished)
+        if view is not None and not who:
             shown[somebody_else] = gr.Button(visible=True)
-        if comes_back or request.query_params.get("tab") == "rate":
+        if who or recruited or comes_back:
             shown[tabs] = gr.Tabs(selected="rate")
         return shown
 
-    def on_start(agreed: bool) -> dict:
+    def on_start(agreed: object, request: gr.Request) -> dict:
         try:
-            new_token = session.begin(engine, study_name, consent=agreed)
-            return {token: new_token, **show(session.resume(engine, new_token, study_name))}
+            who = identity(request)
+            new = session.begin(engine, study_name, consent=agreed, identity=who)
+            shown = show(session.resume(engine, new, study_name))
         except StudyError as error:
             return fail(error)
+        return shown | {token: new} | ({} if who else {kept: new})
 
     def on_somebody_else() -> dict:
-        return {token: "", consent: False, **show(None)}
+        return show(None) | {token: "", kept: "", consent: False}
 
-    def on_next(session_token: str, trial_token: str, value: float | None) -> dict:
+    def on_answer(its: object, step: object, value: object, measured: object) -> dict:
         try:
-            return show(session.rate(engine, session_token, study_name, trial_token, value))
+            return show(
+                session.answer(engine, str(its), study_name, str(step), value, measured=measured)
+            )
         except StudyError as error:
             return fail(error)
 
-    # preprocess=False: the session judges what arrives, in its own words
-    common = {"preprocess": False, "api_visibility": "private"}
-    page.load(on_load, [token], [tabs, *outputs], **common)
-    start.click(on_start, [consent], [token, *outputs], **common)
-    advance.click(on_next, [token, trial, rating], outputs, **common)
-    somebody_else.click(on_somebody_else, [], [token, consent, *outputs], **common)
+    def on_go_on(its: object) -> dict:
+        try:
+            return show(session.resume(engine, str(its), study_name))
+        except StudyError:
+            return fail(texts.unreachable)
+
+    # preprocess=False: the session judges what arrives, in its own words. Without Gradio's queue,
+    # which would let one rater's slow answer hold up the others'.
+    common = {"preprocess": False, "api_visibility": "private", "queue": False}
+    common |= {"show_progress": "hidden"}
+    page.load(on_load, [kept], [tabs, *outputs], **common)
+    start.click(on_start, [consent], [kept, *outputs], **common)
+    somebody_else.click(on_somebody_else, [], [kept, consent, *outputs], **common)
+    after_feedback.click(on_go_on, [token], outputs, **common)
+
+    def answers(button: gr.Button, given: gr.components.Component, value: str) -> None:
+        """Let `button` send `value`, a JavaScript expression that knows what is `given`."""
+        js = f"(token, step, given) => [token, step, {value}, measured(step, {value})]"
+        button.click(on_answer, [token, step, given, measured], outputs, js=js, **common)
+
+    answers(say, choice, "given")
+    answers(understood, choice, '"read"')
+    answers(advance, rating, "given")
+    answers(left, rating, '"left"')
+    answers(right, rating, '"right"')
+    answers(finish, comment, "given")
 
 
-def pair_html(view: session.Pair) -> str:
-    """One pair as HTML, the pictures inside it."""
-    pictures = ""
-    for alt, png in ((texts.GRAY_ALT, view.gray_png), (texts.COLOR_ALT, view.color_png)):
-        data = base64.b64encode(png).decode()
-        pictures += f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{data}">'
-    progress = texts.PROGRESS.format(number=view.number, total=view.total)
-    return f'<p aria-live="polite" id="progress">{progress}</p><div class="pair">{pictures}</div>'
+def pair_html(view: session.Pair, config: StudyConfig) -> str:
+    """One pair, its place in the study above it, as HTML. The pictures are fetched by token."""
+    texts, rates = config.texts, config.protocol == "rating"
+    progress = texts.practice_progress if view.practice else texts.progress
+    progress = progress.format(number=view.number, total=view.total)
+    over = view.number == 1 and not view.practice and config.practice
+    alts = (texts.gray_alt, texts.color_alt) if rates else (texts.left_alt, texts.right_alt)
+    pictures = "".join(
+        f'<span><img alt="{html.escape(alt)}" src="picture/{token}"></span>'
+        for alt, token in zip(alts, view.pictures, strict=True)
+    )
+    exposure = "" if rates else f'data-exposure="{config.exposure_seconds:g}"'
+    return f"""
+        <h2 class="head progress" tabindex="-1" data-step="{view.step}" id="progress"
+          aria-live="polite">{html.escape(progress)}</h2>
+        {f'<p class="over">{html.escape(texts.practice_over)}</p>' if over else ""}
+        <div class="pair" data-phase="loading" {exposure}
+          data-upcoming="{" ".join(view.upcoming)}">{pictures}</div>
+        <div class="phases" role="status">
+          <span class="loading">{html.escape(texts.loading)}</span>
+          <span class="missing" role="alert">{html.escape(texts.picture_missing)}</span>
+          <button type="button" id="show" class="go">{html.escape(texts.show)}</button>
+          {"" if rates else f'<span class="hidden">{html.escape(texts.hidden)}</span>'}
+        </div>"""
+
+
+def _scale(config: StudyConfig) -> list[float]:
+    step = config.scale.step
+    return [index * step for index in range(int(session.SCALE_MAX / step) + 1)]
+
+
+def _button(label: str, **options) -> gr.Button:
+    """A button that Enter presses wherever the focus is."""
+    return gr.Button(label, variant="primary", elem_classes="go", **options)
+
+
+def _heading(step: str, text: str, described_by: str = "") -> str:
+    """The heading of a step, which the focus moves to; what is read out after it, by its id."""
+    return (
+        f'<h2 class="head" tabindex="-1" data-step="{html.escape(step)}"'
+        f' aria-describedby="{described_by}">{html.escape(text)}</h2>'
+    )
+
+
+def _markdown(text: str) -> str:
+    """Markdown without HTML."""
+    return text.replace("&", "&amp;").replace("<", "&lt;")
+
+
+def _escaped(text: str) -> str:
+    """`text` as Markdown that shows it as it is, once `_markdown` has had it."""
+    return re.sub(r"([^\w\s&<]|_)", r"\\\1", text)
+
+
+def _figure(view: session.Question, config: StudyConfig) -> str:
+    """The plate, or the strip of grey fields that a screen should tell apart, as HTML."""
+    if view.png:
+        data, alt = base64.b64encode(view.png).decode(), html.escape(config.texts.plate_alt)
+        return f'<img class="plate" alt="{alt}" src="data:image/png;base64,{data}">'
+    if view.kind != "screen":
+        return ""
+    grays = (round(255 * index / (GRAYS - 1)) for index in range(GRAYS))
+    fields = "".join(f'<i style="background: rgb({gray} {gray} {gray})"></i>' for gray in grays)
+    alt = html.escape(config.texts.screen_alt)
+    return f'<div class="strip" role="img" aria-label="{alt}">{fields}</div>'
+
+
+def _link(url: str, text: str) -> str:
+    if not url.startswith(("https://", "http://")):
+        return ""
+    return f'<a href="{html.escape(url)}" rel="noreferrer">{html.escape(text)}</a>'

@@ -5,14 +5,17 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+import sqlalchemy as sa
 from PIL import Image
 
 from model import rendered
@@ -114,8 +117,12 @@ def db_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'study.sqlite'}"
     url = request.getfixturevalue("postgres_url")
-    engine = store.connect(url)
-    store.Base.metadata.drop_all(engine)
+    engine = store.open_database(url)
+    with engine.begin() as connection:
+        for schema in sa.inspect(connection).get_schema_names():
+            if schema == "public" or schema.startswith("before_"):
+                connection.execute(sa.schema.DropSchema(schema, cascade=True))
+        connection.execute(sa.schema.CreateSchema("public"))
     engine.dispose()
     return url
 
@@ -154,6 +161,24 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     running = Server(f"sqlite:///{tmp_path_factory.mktemp('server') / 'study.sqlite'}")
     yield running
     running.stop()
+
+
+@contextmanager
+def serving(engine: sa.Engine, study_name: str, folder: Path, port: int = 0) -> Iterator[str]:
+    """The URL of the page, served by a thread of this process."""
+    from demo import app
+    from model.examples import rendered_examples
+
+    page = app.build(engine, study_name, rendered_examples(2, to=folder))
+    with app.listen("127.0.0.1", port) as listening:
+        running = app.Server(app.application(page, engine))
+        thread = threading.Thread(target=running.run, kwargs={"sockets": [listening]})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            running.should_exit = True
+            thread.join()
 
 
 @pytest.fixture(scope="session")

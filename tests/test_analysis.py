@@ -86,6 +86,7 @@ def test_student_sleep():
     assert result.p == pytest.approx(0.00283, abs=5e-6)
     assert (result.ci_low, result.ci_high) == pytest.approx((0.70, 2.46), abs=5e-3)
     assert result.p_signflip == 4 / 1024  # nine positive differences and one zero
+    assert result.dz == pytest.approx(1.2846, abs=5e-5)
 
 
 def test_fisher_counted_863_of_32768_flips_of_darwins_maize_in_each_tail():
@@ -133,7 +134,10 @@ def test_one_rater():
     result = analysis.paired_difference(table)
     assert (result.n, result.mean) == (1, 5.4)
     undefined = (result.sd, result.ci_low, result.ci_high, result.t, result.df, result.p)
-    assert all(map(math.isnan, (*undefined, result.p_signflip)))
+    assert all(map(math.isnan, (*undefined, result.p_signflip, result.dz)))
+    assert result.note == "Only one rater rated both conditions, so the paired difference " + (
+        "cannot be tested."
+    )
     assert analysis.condition_summary(table)[["ci_low", "ci_high"]].isna().all(axis=None)
     assert "only one rater, so there is no interval and no test" in said(table)
 
@@ -208,11 +212,13 @@ def test_normality_is_doubted_only_with_few_raters():
 
 def test_pictures_of_one_condition_are_confounded():
     text = said(tidy(CONTROL, GENERATED))
-    assert "speaks for these 10 pictures only" in text
+    assert "The tests over raters speak for these 10 pictures only, however many raters" in text
+    assert text.count("for others read the test over pictures.") == 1
     assert "Each of the 10 pictures appeared in one condition only" in text
     crossed = tidy(CONTROL, GENERATED)
     crossed["picture"] = crossed["picture"].str[1:]
     assert "these 5 pictures only" in said(crossed)
+    assert "for others read the test over raters and pictures." in said(crossed)
     assert "one condition only" not in said(crossed)
     crossed.loc[crossed["condition"] == "control", "picture"] += "0"
     crossed.loc[crossed["picture"] == "00", "picture"] = "0"
@@ -234,6 +240,54 @@ def test_counterbalanced_raters_are_complete():
         for number, picture in enumerate(["plum", "pear", "fig", "lime"])
     ]
     assert "every picture" not in said(pd.DataFrame(rows, columns=analysis.COLUMNS))
+
+
+def counterbalanced(raters: int, *, lists: bool = True) -> pd.DataFrame:
+    """Two pictures swapped between two lists; the plum is better by four points."""
+    rng = np.random.default_rng(5)
+    rows = [
+        (rater, picture, condition, base + int(rng.integers(3)), "AB"[rater % 2])
+        for rater in range(raters)
+        for number, (picture, base) in enumerate([("plum", 7), ("pear", 3)])
+        for condition in [analysis.CONDITIONS[(number + rater) % 2]]
+    ]
+    table = pd.DataFrame(rows, columns=[*analysis.COLUMNS, "list"])
+    return table if lists else table.drop(columns="list")
+
+
+def test_interval_of_a_mean_leaves_out_the_difference_between_lists():
+    table = counterbalanced(8)
+    wide = analysis.condition_summary(table.assign(list="A"))
+    narrow = analysis.condition_summary(table)
+    assert narrow["mean"].tolist() == wide["mean"].tolist()
+    assert ((narrow["ci_high"] - narrow["ci_low"]) < (wide["ci_high"] - wide["ci_low"])).all()
+    pd.testing.assert_frame_equal(
+        narrow, analysis.condition_summary(counterbalanced(8, lists=False))
+    )
+
+
+def test_every_model_has_a_row_and_a_difference_of_its_own():
+    table = tidy(CONTROL, GENERATED).replace({"condition": {"generated": "colornet"}})
+    zhang = tidy([], CONTROL).replace({"condition": {"generated": "zhang"}})
+    both = pd.concat([table, zhang], ignore_index=True)
+    assert analysis.condition_summary(both)["condition"].tolist() == [
+        "control",
+        "colornet",
+        "zhang",
+    ]
+    assert analysis.paired_difference(both, "colornet").mean == 5.325
+    assert analysis.paired_difference(both, "zhang").mean == 0
+    assert "no ratings of generated" not in "".join(analysis.caveats(both, "zhang"))
+
+
+def test_caveats_on_lists():
+    text = said(counterbalanced(8))
+    assert "count the difference between the lists' pictures as noise" in text
+    assert "different numbers of raters" not in text
+    table = counterbalanced(8)
+    text = said(table[~table["rater"].isin([1, 3])])
+    assert "different numbers of raters (4 in list A and 2 in list B)" in text
+    assert "lists" not in said(tidy(CONTROL, GENERATED))
 
 
 def test_check_keeps_half_points_and_trims_names():
@@ -290,6 +344,13 @@ def test_check_names_the_line_and_the_value(row, message):
     with pytest.raises(ValueError, match=re.escape(message)) as caught:
         analysis.check_ratings(pd.DataFrame([GOOD, row], columns=analysis.COLUMNS))
     assert "\n" not in str(caught.value)
+
+
+def test_check_can_take_any_model():
+    raw = pd.DataFrame([("r1", "plum", "zhang", "8")], columns=analysis.COLUMNS)
+    assert analysis.check_ratings(raw, None)["condition"].tolist() == ["zhang"]
+    with pytest.raises(ValueError, match="Line 2: the condition '' is not control or the name"):
+        analysis.check_ratings(raw.assign(condition=""), None)
 
 
 def test_check_names_missing_and_repeated_columns():

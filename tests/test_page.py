@@ -1,49 +1,29 @@
-"""The page as people meet it: in Chromium, from upload to download, from consent to report."""
+"""The tab "Colorize" as people meet it: in Chromium, from upload to download."""
 
 import base64
 import io
 import re
-import socket
-import sqlite3
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import requests
-import sqlalchemy as sa
 from gradio_client import Client, handle_file
 from PIL import Image
 
 from demo import __main__ as demo
-from demo import app, colorize_tab, pictures
+from demo import colorize_tab, pictures
 from model.color import rgb_to_lab_exact
 from model.colorizer import Colorizer, recolor
-from model.examples import rendered_examples
 from model.metrics import is_in_color
 from model.photos import read_photo
 from model.rendered import render
-from study import prepare, report, store
-from study.store import Stimulus, Study
-from tests.conftest import Server
+from study import prepare, store
+from tests.conftest import serving
 from tests.painter import painter
 
 WIDTHS = (1280, 390)
-RECORD_ANSWERS = """
-window.answers = [];
-const fetched = window.fetch;
-window.fetch = async (...request) => {
-  const response = await fetched(...request);
-  const pieces = response.clone().body.pipeThrough(new TextDecoderStream()).getReader();
-  (async () => {
-    for (let piece = await pieces.read(); !piece.done; piece = await pieces.read())
-      window.answers.push(piece.value);
-  })().catch(() => {});  // a stream that the page ends early
-  return response;
-};
-"""
 
 
 @pytest.fixture
@@ -77,32 +57,18 @@ def painter_url(tmp_path_factory) -> Iterator[str]:
     prepare.prepare_ready_study(engine)
     with store.reading(engine) as session:
         study_name = store.find_study(session, None).name
-    with socket.socket() as free, pytest.MonkeyPatch.context() as patch:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-        load, network = Colorizer.load, painter(reach=25, yellow=0.5, red=0.3, green=0.2)
+    load, network = Colorizer.load, painter(reach=25, yellow=0.5, red=0.3, green=0.2)
 
-        def load_painter(*name: str) -> Colorizer:
-            return network if name == ("colornet",) else load(*name)
+    def load_painter(*name: str) -> Colorizer:
+        return network if name == ("colornet",) else load(*name)
 
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Colorizer, "load", load_painter)
         patch.setattr(colorize_tab, "available_weights", lambda: ["colornet", "paper"])
         patch.setattr(colorize_tab, "DEFAULT_WEIGHTS", "colornet")
         pictures.load_colorizer.cache_clear()
-        page = app.build(engine, study_name, rendered_examples(2, to=folder))
-        free.close()
-        launch = {
-            "target": app.launch,
-            "args": [page],
-            "kwargs": {"host": "127.0.0.1", "port": port},
-        }
-        thread = threading.Thread(**launch)
-        thread.start()
-        while not getattr(page, "is_running", False):
-            time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}"
-        page.close()
-        thread.join()
+        with serving(engine, study_name, folder) as url:
+            yield url
     pictures.load_colorizer.cache_clear()
 
 
@@ -161,34 +127,6 @@ def pin(page, x: int, y: int, color: str) -> None:
     page.locator("#pins input[type=color]").fill(color)
     page.locator("#pins input[type=color]").dispatch_event("change")
     wait_for_other(page, old)
-
-
-def open_rate_tab(page) -> None:
-    page.get_by_role("tab", name="Rate").click()
-
-
-def start(page) -> None:
-    open_rate_tab(page)
-    page.get_by_label("I have read this").check()
-    page.locator("#start").click()
-    page.wait_for_selector(".pair img")
-
-
-def wait_for_pair(page, number: int) -> None:
-    page.wait_for_function(f"document.querySelector('#progress')?.textContent === '{number} of 10'")
-
-
-def engine_of(server: Server) -> sa.Engine:
-    return store.connect(server.flags[1])
-
-
-def last_session(server: Server) -> list[float]:
-    """The ratings of the newest session, in the order of its trials."""
-    with store.reading(engine_of(server)) as database:
-        session = database.scalar(
-            sa.select(store.RatingSession).order_by(store.RatingSession.id.desc()).limit(1)
-        )
-        return [trial.rating.value for trial in session.trials if trial.rating]
 
 
 # Colorize
@@ -444,182 +382,3 @@ def test_nothing_is_wider_than_the_screen(page, width):
     for tab in ("Rate", "Colorize"):
         page.get_by_role("tab", name=tab).click()
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-    start(page)
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    boxes = [image.bounding_box() for image in page.locator(".pair img").all()]
-    assert boxes[0]["y"] == boxes[1]["y"], "both pictures side by side"
-
-
-# Rate
-
-
-def test_without_consent_the_page_says_what_to_do(page):
-    open_rate_tab(page)
-    page.locator("#start").click()
-    page.get_by_role("alert").get_by_text("tick the box first").wait_for()
-
-
-def test_a_rater_goes_from_consent_to_the_last_pair_by_keyboard(page, server, capsys):
-    start(page)
-    answers = [7, 10, 0, 1, 5, 9, 10, 2, 3, 4]
-    for number, answer in enumerate(answers, 1):
-        wait_for_pair(page, number)
-        assert page.locator("#rating input:checked").count() == 0, "nothing is preselected"
-        for digit in str(answer):
-            page.keyboard.press(digit)
-        page.wait_for_selector("#rating input:checked")
-        page.keyboard.press("Enter")
-    page.get_by_text("All 10 ratings are stored").wait_for()
-    assert last_session(server) == answers
-
-    page.reload()
-    open_rate_tab(page)
-    page.get_by_text("All 10 ratings are stored").wait_for()
-    assert report.main(["--db", server.flags[1]]) == 0
-    assert re.search(r"control +\d+ +\d+ ", capsys.readouterr().out)
-
-
-def test_arrow_keys_and_second_thoughts_move_the_rating(page, server):
-    start(page)
-    pressed = {"5": 5, "ArrowRight": 6, "ArrowUp": 7, "ArrowLeft": 6, "1": 1, "0": 10, "3": 3}
-    for key, chosen in pressed.items():
-        page.keyboard.press(key)
-        page.locator(f"#rating label:has(:checked) >> text=/^{chosen}$/").wait_for()
-
-
-def test_half_points_by_keyboard(browser, tmp_path):
-    url = f"sqlite:///{tmp_path / 'study.sqlite'}"
-    assert (
-        prepare.main(
-            ["--rendered", "--weights", "paper", "--step", "0.5", "--name", "half", "--db", url]
-        )
-        == 0
-    )
-    server = Server(url)
-    try:
-        page = browser.new_page()
-        page.goto(server.url)
-        start(page)
-        for key in "7.5":
-            page.keyboard.press(key)
-        page.wait_for_selector("#rating input:checked")
-        page.keyboard.press("ArrowRight")
-        page.keyboard.press("ArrowRight")
-        page.keyboard.press("Enter")
-        wait_for_pair(page, 2)
-        assert last_session(server) == [8.5]
-        page.close()
-    finally:
-        server.stop()
-
-
-def test_reloading_goes_on_at_the_same_pair_and_opens_the_tab(page, server):
-    start(page)
-    page.get_by_label("8", exact=True).check()
-    page.locator("#next").click()
-    wait_for_pair(page, 2)
-    pictures = [image.get_attribute("src") for image in page.locator(".pair img").all()]
-    page.reload()
-    wait_for_pair(page, 2)
-    assert page.locator(".pair").is_visible()
-    assert [i.get_attribute("src") for i in page.locator(".pair img").all()] == pictures
-    assert last_session(server) == [8]
-
-
-def test_the_address_for_raters_opens_their_tab(page, server):
-    page.goto(f"{server.url}/?tab=rate")
-    page.get_by_label("I have read this").wait_for(state="visible")
-    page.get_by_role("tab", name="Colorize").wait_for(state="hidden")
-
-
-def test_another_rater_at_the_same_device_begins_anew(page, server):
-    start(page)
-    page.get_by_label("8", exact=True).check()
-    page.locator("#next").click()
-    wait_for_pair(page, 2)
-    assert not page.get_by_role("button", name="Somebody else").is_visible()
-    page.reload()
-    page.get_by_role("button", name="Somebody else").click()
-    page.get_by_label("I have read this").wait_for(state="visible")
-    assert not page.get_by_label("I have read this").is_checked()
-    page.get_by_label("I have read this").check()
-    page.locator("#start").click()
-    wait_for_pair(page, 1)
-    assert last_session(server) == []
-
-
-def test_next_without_a_rating_says_so_and_a_double_click_stores_one(page, server):
-    start(page)
-    page.locator("#next").click()
-    page.get_by_role("alert").get_by_text("choose a rating from 0 to 10").wait_for()
-    page.get_by_label("6", exact=True).check()
-    page.locator("#next").dblclick()
-    wait_for_pair(page, 2)
-    assert last_session(server) == [6]
-    assert page.get_by_role("alert").count() == 0
-
-
-def test_a_locked_database_keeps_the_answer_on_the_page(page, server):
-    start(page)
-    page.get_by_label("6", exact=True).check()
-    other = sqlite3.connect(server.flags[1].removeprefix("sqlite:///"), isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    page.locator("#next").click()
-    page.get_by_role("alert").get_by_text("Not saved").wait_for()
-    other.execute("ROLLBACK")
-    assert page.get_by_label("6", exact=True).is_checked()
-    page.locator("#next").click()
-    wait_for_pair(page, 2)
-    assert last_session(server) == [6]
-
-
-def test_a_restarted_server_knows_its_raters(browser, tmp_path):
-    server = Server(f"sqlite:///{tmp_path / 'study.sqlite'}")
-    try:
-        page = browser.new_page()
-        page.goto(server.url)
-        start(page)
-        page.get_by_label("3", exact=True).check()
-        page.locator("#next").click()
-        wait_for_pair(page, 2)
-        server.stop()
-        server.start()
-        page.reload()
-        wait_for_pair(page, 2)
-        page.close()
-    finally:
-        server.stop()
-
-
-def test_nothing_that_reaches_the_browser_tells_the_condition(page, server):
-    urls = []
-    page.on("request", lambda request: urls.append(request.url))
-    page.add_init_script(RECORD_ANSWERS)
-    page.reload()
-    start(page)
-    shown, dom = set(), ""
-    for number in range(1, 11):
-        wait_for_pair(page, number)
-        shown |= {image.get_attribute("src") for image in page.locator(".pair img").all()}
-        dom += page.locator("#rate").evaluate("element => element.outerHTML")
-        page.get_by_label("5", exact=True).check()
-        page.locator("#next").click()
-    page.get_by_text("All 10 ratings are stored").wait_for()
-
-    answers = page.evaluate("window.answers")
-    assert "5 of 10" in "".join(answers), "the server's answers were recorded"
-    sent = "\n".join(
-        ["".join(answers), *urls, dom, page.request.get(f"{server.url}/config").text()]
-    )
-    with store.reading(engine_of(server)) as database:
-        study = database.scalar(sa.select(Study))
-        stimuli = study.stimuli
-        pngs = database.execute(sa.select(Stimulus.token, Stimulus.color_png)).all()
-    words = {"control", "generated", "condition"}
-    words |= {s.picture for s in stimuli} | {s.token for s in stimuli}
-    words |= {s.color_sha256 for s in stimuli} | {study.weights_sha256}
-    found = [word for word in words if re.search(rf"\b{re.escape(word)}\b", sent)]
-    assert not found
-    assert len(shown) == 20, "a grayscale and a colour picture for each of ten pairs"
-    assert len({len(src) for src in shown}) == 1, "sizes tell nothing"
-    assert len(pngs) == 20

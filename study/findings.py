@@ -1,0 +1,159 @@
+"""Every figure of a report in one nested dictionary, ready for JSON; what is undefined is None."""
+
+import math
+from dataclasses import asdict, is_dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from statsmodels.stats.multitest import multipletests
+
+from study import agreement, analysis, contrasts, fooling, mixed, ratings
+from study.ratings import CONTROL
+from study.source import Source
+
+PRIMARY = "both"  # the test whose p is adjusted for several models
+RECOMMENDED = {  # by design, as results/study-design/README.md found them to err
+    "counterbalanced": [PRIMARY, "raters"],
+    "paper": [PRIMARY, "pictures"],
+}
+
+
+def findings(source: Source) -> dict:
+    """All figures. The keys are always the same; those that have no meaning hold None or [].
+
+    Whoever failed a quality check counts: that is the primary analysis, fixed for every study.
+    `without_failed` repeats the main figures without them.
+    """
+    table, frozen = source.table, source.study
+    excluded = None if source.checks is None else ratings.exclusions(source.checks)
+    if excluded is not None:  # of those whose ratings count
+        excluded = excluded[excluded["rater"].isin(table["rater"])]
+    compared = models(source)
+    design = _design(source)
+    margin = frozen.config.margin if frozen and not source.real_or_fake else None
+    report = {
+        "simulated": source.simulated,
+        "source": source.name,
+        "protocol": "real-or-fake" if source.real_or_fake else "rating",
+        "design": design,
+        "models": compared,
+        "simulated_left_out": source.simulated_left_out,
+        "raters": table["rater"].nunique(),
+        "ratings": len(table),
+        "sessions": asdict(source.sessions),
+        "exclusions": excluded,
+        "margin": margin,
+        "manifest_sha256": frozen.manifest_sha256 if frozen else None,
+        "recommended": RECOMMENDED[design],
+        **{key: [] for key in ("cells", "conditions", "comparisons", "fooling", "agreement")},
+        **{key: [] for key in ("pictures", "response_times", "caveats")},
+        "without_failed": None,
+    }
+    if table.empty:
+        return plain(report)
+    report |= _main_figures(source, table, margin) | {
+        "cells": ratings.cells(table),
+        "agreement": agreement.agreement(table),
+        "pictures": ratings.pictures(table),
+        "response_times": ratings.response_times(table),
+        "caveats": _caveats(source),
+    }
+    if excluded is not None and len(excluded):
+        kept = ratings.without(table, excluded)
+        figures = _main_figures(source, kept, margin) if len(kept) else {}
+        counts = {"raters": kept["rater"].nunique(), "ratings": len(kept)}
+        report["without_failed"] = counts | figures
+    return plain(report)
+
+
+def models(source: Source) -> list[str]:
+    """What is compared with the control, by the name that it has in the table."""
+    if source.study and (source.real_or_fake or len(source.study.config.models) > 1):
+        return list(source.study.config.models)
+    found = [name for name in ratings.conditions_of(source.table) if name != CONTROL]
+    return found or ["generated"]
+
+
+def _design(source: Source) -> str:
+    """ "paper": every picture is always control or always generated; else "counterbalanced"."""
+    if source.study:
+        return source.study.config.mode
+    nested = all(contrasts.is_nested(source.table, model) for model in models(source))
+    return "paper" if nested and not source.real_or_fake else "counterbalanced"
+
+
+def _main_figures(source: Source, table: pd.DataFrame, margin: float | None) -> dict:
+    if source.real_or_fake:
+        rates = plain(fooling.fooling_rates(table))
+        _adjust(rates, [rate["p"] for rate in rates])
+        return {"fooling": rates}
+    compared = [_comparison(table, model, margin) for model in models(source)]
+    _adjust(compared, [each["tests"][PRIMARY]["p"] for each in compared])
+    return {"conditions": analysis.condition_summary(table), "comparisons": compared}
+
+
+def _comparison(table: pd.DataFrame, model: str, margin: float | None) -> dict:
+    """Control minus `model`."""
+    paired = analysis.paired_difference(table, model)
+    equivalence = None
+    if margin:
+        equivalence = contrasts.equivalence(table, margin, model, contrast=contrasts.by_both)
+    return plain(
+        {
+            "condition": model,
+            "reference": CONTROL,
+            "paired": asdict(paired) | {"exact": paired.exact},
+            "tests": {
+                "both": contrasts.by_both(table, model),
+                "raters": contrasts.by_raters(table, model),
+                "pictures": contrasts.by_pictures(table, model),
+                "permutation": contrasts.permutation(table, model),
+                "wilcoxon": contrasts.wilcoxon(table, model),
+                "mixed": mixed.mixed_model(table, model),
+            },
+            "equivalence": equivalence,
+        }
+    )
+
+
+def _adjust(rows: list[dict], values: list[float | None]) -> None:
+    """Give each row its p adjusted by Holm's method for all of them: `p_holm`."""
+    known = [value for value in values if value is not None]
+    adjusted = iter(multipletests(known, method="holm")[1].tolist() if known else [])
+    for row, value in zip(rows, values, strict=True):
+        row["p_holm"] = None if value is None else next(adjusted)
+
+
+def _caveats(source: Source) -> list[str]:
+    """What the ratings cannot show, each sentence once."""
+    table = source.table
+    if source.real_or_fake:
+        return [
+            "Whoever cannot find the fake in this time may find it with more of it.",
+            f"The rates speak for these {table['picture'].nunique()} pictures; only the resampled "
+            "intervals take into account that others could have been drawn.",
+        ]
+    said = [sentence for model in models(source) for sentence in analysis.caveats(table, model)]
+    return list(dict.fromkeys(said))
+
+
+def plain(value: Any) -> Any:
+    """`value` in what JSON knows: dataclasses and tables as dictionaries, no NaN.
+
+    >>> plain({"p": np.float64("nan"), "n": np.int64(3), "table": pd.DataFrame({"a": [1.5]})})
+    {'p': None, 'n': 3, 'table': [{'a': 1.5}]}
+    """
+    if isinstance(value, pd.DataFrame):
+        value = value.to_dict("records")
+    elif is_dataclass(value):
+        value = asdict(value)
+    elif isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, dict):
+        return {str(key): plain(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(each) for each in value]
+    if value is pd.NA or value is pd.NaT or isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

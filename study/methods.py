@@ -1,0 +1,143 @@
+"""The paragraph on methods that a report offers to a paper, from what the study froze."""
+
+from collections.abc import Iterator
+from importlib.metadata import version
+
+from study.config import Checks, StudyConfig
+from study.source import Frozen
+from study.wording import count, points
+
+ANALYSIS_PACKAGES = ("numpy", "pandas", "scipy", "statsmodels", "pingouin", "krippendorff")
+
+
+def methods(study: Frozen, report: dict) -> list[str]:
+    """Sentences, a list item for each paragraph; what the study file leaves open is in brackets."""
+    config = study.config
+    return [
+        " ".join(_raters(config, report)),
+        " ".join(_task(config)),
+        " ".join(_pictures(study)),
+        " ".join(_analysis(config, report)),
+    ]
+
+
+def _raters(config: StudyConfig, report: dict) -> Iterator[str]:
+    sessions, recruitment = report["sessions"], config.recruitment
+    if report["simulated"]:
+        yield "The raters were programs, not people."
+    yield (
+        f"{count(sessions['begun'], 'rater')} gave consent and {sessions['finished']} finished. "
+        f"Recruitment: {recruitment.where or '[where and when]'}. "
+        f"Criteria: {recruitment.criteria or '[who could take part]'}. "
+        f"Payment: {recruitment.payment or '[how much]'}."
+    )
+    if sessions["unfinished_included"]:
+        yield "The ratings of unfinished sessions count."
+    else:
+        ratings = count(sessions["unfinished_ratings"] or 0, "rating")
+        yield f"Unfinished sessions, with {ratings}, were left out."
+    if number := sessions["forgotten"]:
+        were = "was" if number == 1 else "were"
+        yield f"{count(number, 'rater')} {were} deleted later on, with all ratings."
+    failed = len(report["exclusions"] or [])
+    if looked_at := _checks(config.checks, rates=config.protocol == "rating"):
+        yield (
+            f"Quality checks, fixed beforehand: {looked_at}. "
+            f"{count(failed, 'rater')} failed one or more of them; nobody was excluded from the "
+            "main analysis, which was repeated without them."
+        )
+
+
+def _checks(checks: Checks, *, rates: bool) -> str:
+    wrong = "an obviously wrong picture rated below 5" if rates else "an obvious fake found"
+    named = {
+        wrong: checks.attention,
+        f"at most half of the answers within {checks.too_fast_seconds or 0:g} s": (
+            checks.too_fast_seconds
+        ),
+        "more than one answer given": checks.straight_lining,
+        "no colour vision deficiency, by their own account": checks.color_vision,
+        "pseudoisochromatic plates drawn by the program": checks.plates,
+    }
+    return "; ".join(name for name, asked in named.items() if asked)
+
+
+def _task(config: StudyConfig) -> Iterator[str]:
+    texts = config.texts
+    if config.protocol == "rating":
+        yield (
+            f"Raters saw {config.shown_pairs} pairs of pictures, one pair at a time and each rater"
+            " in another random order: a grayscale picture and the same picture in colour. They"
+            f" answered “{texts.question}” on a scale from 0 (“{texts.scale_low}”) to 10"
+            f" (“{texts.scale_high}”) in steps of {config.scale.step:g}."
+        )
+    else:
+        yield (
+            f"Raters saw {config.shown_pairs} pairs of pictures, one pair at a time and each rater"
+            f" in another random order, for {config.exposure_seconds:g} s: the same picture in true"
+            " and in generated colours, side by side in random places. Then they answered"
+            f" “{texts.question_real_or_fake}”."
+        )
+    if config.checks.attention:
+        yield "One of them was the attention check: a picture whose fruit was painted sky blue."
+    if config.practice:
+        pairs = "A practice pair" if config.practice == 1 else f"{config.practice} practice pairs"
+        yield f"{pairs} with feedback came before and were not analysed."
+    if config.checks.screen:
+        yield "Raters were asked to make the screen bright and to switch off its colour filters."
+
+
+def _pictures(study: Frozen) -> Iterator[str]:
+    config = study.config
+    shown = ", ".join(config.models)
+    yield f"The {config.pairs} pictures ({study.pictures_from}) were drawn with seed {config.seed}."
+    if config.protocol == "real-or-fake":
+        yield f"Their generated colours were those that {shown} gave their luminance."
+    elif config.mode == "paper":
+        yield (
+            "For all raters the same half was in true colours (control) and the other half in the"
+            f" colours that {shown} gave their luminance."
+        )
+    else:
+        yield (
+            f"Each was made in true colours (control) and in those that {shown} gave its luminance."
+            f" {len(config.shown_arms)} lists by a Latin square hold every picture once, in another"
+            " version each; a rater saw one list."
+        )
+    yield "All versions of a picture have its luminance, its size and files of equal length."
+    for model, sha256 in study.weights.items():
+        yield f"SHA-256 of the weights of {model}: {sha256}."
+    yield (
+        "SHA-256 of the manifest, which names every picture, version and text by its own hash:"
+        f" {study.manifest_sha256}."
+    )
+
+
+def _analysis(config: StudyConfig, report: dict) -> Iterator[str]:
+    if config.protocol == "real-or-fake":
+        yield (
+            "For each model the share of fakes that were taken for true was computed for each rater"
+            " and averaged; t tests over raters, within lists, compare it with chance (50%)."
+        )
+    else:
+        tests = {
+            "both": "a t test over raters and pictures (quasi-F, Satterthwaite's degrees of"
+            " freedom), which speaks for other raters and other pictures",
+            "raters": "a t test over raters within lists, which speaks for other raters of these"
+            " pictures",
+            "pictures": "a t test over pictures, which speaks for other pictures and these raters",
+        }
+        named = "; and by ".join(tests[key] for key in report["recommended"])
+        yield (
+            "Ratings were averaged by rater and condition. The difference control minus model was"
+            f" tested by {named}. Equivalence was tested by two one-sided t tests over raters and"
+            f" pictures against a margin of {points(config.margin)}, fixed beforehand."
+        )
+    yield (
+        "Intervals are at 95%: t intervals over raters, and bootstrap intervals with raters and"
+        " pictures resampled. Agreement is given as ICC(2,1), ICC(2,k) and Krippendorff's alpha."
+    )
+    if len(config.models) > 1:
+        yield f"p values were adjusted for {len(config.models)} models by Holm's method."
+    packages = ", ".join(f"{name} {version(name)}" for name in ANALYSIS_PACKAGES)
+    yield f"Analysed with {packages}."

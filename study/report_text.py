@@ -1,0 +1,189 @@
+"""A report as plain text."""
+
+import textwrap
+from collections.abc import Callable, Iterable
+
+from study.wording import (
+    DESIGNS,
+    RECOMMENDED,
+    SIMULATED,
+    count,
+    decimals,
+    interval,
+    mean,
+    nothing,
+    p_value,
+    percent,
+    printable,
+    remarks,
+    tests,
+    who,
+    without_failed,
+)
+
+WIDTH = 108  # characters
+MANY = 12  # rows of a table, beyond which the text shows the ends only
+
+
+def as_text(report: dict) -> str:
+    """`findings` as plain text, for one screen or two."""
+    first = [SIMULATED, ""] if report["simulated"] else []
+    if not report["ratings"]:
+        return "\n".join([*first, nothing(report)])
+    rates = report["protocol"] == "rating"
+    scale = "Ratings from 0 to 10" if rates else "Real or fake: how often the fake was not found"
+    design = f" ({DESIGNS[report['design']]})" if rates else ""
+    lines = [*first, f"{scale}, {printable(report['source'], 200)}{design}", *who(report), ""]
+    if rates:
+        lines += _conditions(report)
+        for comparison in report["comparisons"]:
+            lines += ["", *_comparison(report, comparison)]
+    else:
+        lines += _fooling(report)
+    lines += ["", *_agreement(report), "", *_pictures(report), *_times(report)]
+    lines += ["", "What this cannot show", *(f"- {said}" for said in report["caveats"])]
+    return "\n".join(_wrapped(printable(line, 600)) for line in lines)
+
+
+def _wrapped(line: str) -> str:
+    """Sentences on several lines; rows of tables, which have gaps, as they are."""
+    if "   " in line.strip():
+        return line
+    indent = " " * (len(line) - len(line.lstrip()))
+    hanging = indent + "  " * line.startswith("- ")
+    return textwrap.fill(line, WIDTH, subsequent_indent=hanging, break_long_words=False)
+
+
+def _conditions(report: dict) -> list[str]:
+    row = "{:<14}{:>7}{:>9}{:>8}{:>7}{:>17}{:>17}{:>8}".format
+    head = ("condition", "raters", "ratings", "mean", "sd", "95% interval", "resampled", "paper")
+
+    def rows(conditions: list[dict]) -> Iterable[str]:
+        for each in conditions:
+            boot = interval(each["boot_low"], each["boot_high"])
+            t = interval(each["ci_low"], each["ci_high"])
+            counts = printable(each["condition"], 13), each["raters"], each["ratings"]
+            yield row(
+                *counts, mean(each["mean"]), decimals(each["sd"]), t, boot, mean(each["paper"])
+            )
+
+    lines = [row(*head), *rows(report["conditions"])]
+    if without := report["without_failed"]:
+        raters = count(without["raters"], "rater")
+        lines += [f"the same without those who failed a check ({raters}):"]
+        lines += rows(without.get("conditions", []))
+    return [
+        *lines,
+        "(mean: of rater means; 95% interval: for other raters; resampled: for other raters and",
+        "pictures; sd: of single ratings)",
+    ]
+
+
+def _comparison(report: dict, comparison: dict) -> list[str]:
+    paired = comparison["paired"]
+    name = f"{comparison['reference']} - {comparison['condition']}"
+    lines = [
+        f"Difference by rater, {name} ({count(paired['n'], 'rater')})",
+        f"  mean {mean(paired['mean'])}, sd {decimals(paired['sd'])}, dz {decimals(paired['dz'])}, "
+        f"95% interval {interval(paired['ci_low'], paired['ci_high'])}",
+    ]
+    if without := without_failed(report, comparison["condition"]):
+        lines.append(f"  without those who failed a check: {without}")
+    row = "{:<2}{:<28}{:<19}{:<16}{:<10}{}".format
+    lines.append(row("", "test", "statistic", "95% interval", "p", "speaks for").rstrip())
+    for test in tests(report, comparison):
+        mark = "*" if test.recommended else ""
+        lines.append(
+            row(mark, test.name, test.statistic, test.interval, test.p, test.speaks_for).rstrip()
+        )
+    lines.append(f"  (* {RECOMMENDED})")
+    return [*lines, *(f"  {said}" for said in remarks(report, comparison))]
+
+
+def _fooling(report: dict) -> list[str]:
+    row = "{:<14}{:>7}{:>8}{:>8}{:>7}{:>17}{:>17}{:>9}".format
+    head = "model", "raters", "trials", "fooled", "rate", "95% interval", "resampled", "p"
+    groups = [("", report["fooling"])]
+    if without := report["without_failed"]:
+        raters = count(without["raters"], "rater")
+        name = f"the same without those who failed a check ({raters}):"
+        groups.append((name, without.get("fooling", [])))
+    lines = [row(*head)]
+    for name, rates in groups:
+        lines += [name] if name else []
+        for each in rates:
+            t = interval(each["ci_low"], each["ci_high"], percent)
+            boot = interval(each["boot_low"], each["boot_high"], percent)
+            counts = each["raters"], each["trials"], each["fooled"], percent(each["rate"])
+            p = p_value(each["p"]).removeprefix("p ").removeprefix("= ")
+            lines.append(row(printable(each["condition"], 13), *counts, t, boot, p))
+    lines += [
+        "(rate: mean of the raters' rates, 50% where nobody can tell; 95% interval: for other",
+        "raters; resampled: for other raters and pictures; p: t test over raters against 50%)",
+    ]
+    for each in report["fooling"] if len(report["fooling"]) > 1 else []:
+        p = p_value(each["p_holm"])
+        lines.append(f"{each['condition']}, adjusted for all models by Holm's method: {p}.")
+    notes = dict.fromkeys(each["note"] for each in report["fooling"] if each["note"])
+    return [*lines, *notes]
+
+
+def _agreement(report: dict) -> list[str]:
+    row = "{:<14}{:<6}{:>7}{:>11}{:>17}{:>12}{:>8}".format
+    head = "agreement", "list", "raters", "one rater", "95% interval", "their mean", "alpha"
+    lines = [row(*head)]
+    for each in report["agreement"]:
+        limits = interval(each["icc_low"], each["icc_high"])
+        single, whole = decimals(each["icc_single"]), decimals(each["icc_mean"])
+        name, of = printable(each["condition"], 13), printable(each["list"], 5)
+        lines.append(row(name, of, each["raters"], single, limits, whole, decimals(each["alpha"])))
+    notes = dict.fromkeys(each["note"] for each in report["agreement"] if each["note"])
+    return [
+        *lines,
+        "(1: perfect, 0: none; intraclass correlation ICC(2,1) and ICC(2,k), Krippendorff's alpha)",
+        *notes,
+    ]
+
+
+def _pictures(report: dict) -> list[str]:
+    names = list(dict.fromkeys(each["condition"] for each in report["cells"]))
+    compared = [name for name in report["models"] if "control" in names and name in names]
+    form = percent if report["protocol"] == "real-or-fake" else decimals
+    width = 16 if len(names) > 2 else 20
+
+    def row(picture: str, values: list[str]) -> str:
+        return f"{printable(picture, 39):<40}" + "".join(f"{value:>{width}}" for value in values)
+
+    table = report["pictures"]
+    if compared:  # the largest difference first
+        key = f"{compared[0]}_difference"
+        table = sorted(table, key=lambda each: (each[key] is None, -(each[key] or 0)))
+    shown = table if len(table) <= MANY else table[: MANY // 2] + table[-MANY // 2 :]
+    head = [printable(name, width - 2) for name in names]
+    lines = [row("picture: mean (raters)", head + ["difference"] * (len(compared) == 1))]
+    for number, each in enumerate(shown):
+        if len(shown) < len(table) and number == MANY // 2:
+            lines.append(f"... {len(table) - len(shown)} more, in --html and --json ...")
+        values = [_mean_of(each, name, form) for name in names]
+        if len(compared) == 1:
+            values.append(decimals(each[f"{compared[0]}_difference"]))
+        lines.append(row(each["picture"], values))
+    return lines
+
+
+def _mean_of(picture: dict, condition: str, form: Callable[[float], str]) -> str:
+    raters = picture[f"{condition}_raters"]
+    return f"{form(picture[f'{condition}_mean'])} ({raters})" if raters else "-"
+
+
+def _times(report: dict) -> list[str]:
+    parts = [
+        f"{each['condition']} {decimals(each['median_s'], 1)} "
+        f"({interval(each['q25_s'], each['q75_s'], lambda value: decimals(value, 1))})"
+        for each in report["response_times"]
+    ]
+    if not parts:
+        return []
+    fastest = decimals(report["response_times"][-1]["fastest_s"], 1)
+    times = "; ".join(parts)
+    return ["", f"Seconds to answer, median (middle half): {times}; fastest {fastest}."]

@@ -1,0 +1,241 @@
+"""Simulated raters: what designs and tests are worth before anybody is asked.
+
+    python -m study.simulate design         what the paper's design finds where nothing is
+    python -m study.simulate calibration    errors of the tests and coverage of the intervals
+    python -m study.simulate power --effect 1 --raters 8,12,24
+    python -m study.simulate run --raters 24 --into sqlite:///pilot.sqlite
+
+`design` and `calibration` write their table into results/study-design/ (or --out) and renew its
+README.md, in seconds and in about two minutes on one core. The populations are in
+study/population.py. `run` sends raters through a study in a database, as people go through it
+(study/simulated.py); they are marked as simulated for ever.
+"""
+
+import argparse
+import itertools
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+from tqdm import tqdm
+
+from study import calibration
+from study.calibration import (
+    BALANCED,
+    BY_BOTH,
+    BY_PICTURES,
+    BY_RATERS,
+    FAKE,
+    LEVEL,
+    PAPER,
+    SAME,
+    VARIES,
+    Setting,
+    t_tests,
+)
+from study.moments import p_values
+from study.population import Population, draw
+from study.simulation_readme import readme
+
+OUT = Path(__file__).resolve().parent.parent / "results" / "study-design"
+SEED = 2016
+DESIGN_RATERS, RATERS = (4, 12, 24), (12, 24)
+SPREADS = ("rater_sd", "picture_sd", "rater_effect_sd", "picture_effect_sd", "noise_sd")
+
+
+def design(studies: int, seed: int) -> pd.DataFrame:
+    """How often each test says there is a difference where there is none, in percent.
+
+    The pictures differ in quality (sd 1.5); neither condition is better. `mc_error` is the largest
+    Monte-Carlo standard error in the row.
+    """
+    rows = []
+    settings = list(itertools.product((PAPER, BALANCED), DESIGN_RATERS))
+    for name, raters in tqdm(settings, desc="designs", unit="design"):
+        of = Population(raters=raters, paper=name == PAPER, picture_effect_sd=0.0)
+        drawn = draw(of, studies, np.random.default_rng([seed, raters, name == PAPER]))
+        shares = {test: np.mean(p_values(r) < LEVEL) for test, r in t_tests(drawn).items()}
+        error = max(np.sqrt(share * (1 - share) / studies) for share in shares.values())
+        found = {test: round(100 * share, 1) for test, share in shares.items()}
+        rows.append({"design": name, "raters": raters, **found})
+        rows[-1] |= {"mc_error": round(100 * error, 2), "studies": studies, "seed": seed}
+    return pd.DataFrame(rows)
+
+
+def calibrate(studies: int, seed: int) -> pd.DataFrame:
+    """Errors and coverage of what the report computes; see study/calibration.py.
+
+    `studies` is for the t tests; slower methods get a fifth, a tenth or (the mixed model) a
+    fortieth of it.
+    """
+    rows = []
+    cases = itertools.product((BALANCED, PAPER), (SAME, VARIES), RATERS)
+    settings = [Setting(*case, seed) for case in cases]
+    jobs = [(calibration.check_t_tests, setting, studies) for setting in settings]
+    jobs += [(calibration.check_permutations, setting, studies // 10) for setting in settings]
+    jobs += [(calibration.check_means, setting, studies // 5) for setting in settings]
+    for raters in RATERS:
+        fakes = Setting(FAKE, VARIES, raters, seed)
+        jobs.append((calibration.check_fooling, fakes, studies // 5))
+    balanced = [setting for setting in settings if setting.design == BALANCED]
+    jobs += [(calibration.check_mixed, setting, studies // 40) for setting in balanced]
+    for check, setting, count in tqdm(jobs, desc="calibration", unit="block"):
+        rows += check(setting, max(2, count))
+    return pd.DataFrame(rows)
+
+
+def power(
+    of: Population, raters: Iterable[int], *, margin: float, studies: int, seed: int
+) -> pd.DataFrame:
+    """The percentage of studies that find the difference, for each number of raters.
+
+    For the recommended tests; `equivalent` is how often the equivalence test over raters finds the
+    difference within `margin`, `half_width` half the mean width of the 95% interval over raters and
+    pictures, in points.
+    """
+    rows = []
+    for count in tqdm(list(raters), desc="power", unit="design", leave=False):
+        here = replace(of, raters=count)
+        drawn = draw(here, studies, np.random.default_rng([seed, count]))
+        results = t_tests(drawn)
+        tests = (BY_RATERS, BY_PICTURES, BY_BOTH) if of.paper else (BY_RATERS, BY_BOTH)
+        found = {test: percent(p_values(results[test]) < LEVEL) for test in tests}
+        both, over = results[BY_BOTH], results[BY_RATERS]
+        se = np.sqrt(over.variance)
+        lower = stats.t.sf((over.mean + margin) / se, over.df)
+        upper = stats.t.cdf((over.mean - margin) / se, over.df)
+        half = stats.t.ppf(0.975, both.df) * np.sqrt(both.variance)
+        rows.append(
+            {
+                "raters": count,
+                **found,
+                "equivalent": percent(np.maximum(lower, upper) < LEVEL),
+                "half_width": round(float(np.nanmean(half)), 2),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def percent(hits: np.ndarray) -> float:
+    return round(100 * float(np.mean(hits)), 1)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one of the commands; return 0, or 2 after one sentence on standard error."""
+    args = _parser().parse_args(argv)
+    try:
+        args.command(args)
+    except (OSError, ValueError) as error:
+        print(f"study.simulate: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("python -m study.simulate", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, make, text in (
+        ("design", design, "what the paper's design finds where nothing is"),
+        ("calibration", calibrate, "errors of the tests and coverage of the intervals"),
+    ):
+        command = commands.add_parser(name, help=text, description=make.__doc__)
+        command.set_defaults(command=_write_table, make=make, name=name)
+        _add_common(command)
+        command.add_argument("--out", metavar="DIR", type=Path, default=OUT)
+    command = commands.add_parser("power", help="how many raters to ask", description=power.__doc__)
+    command.set_defaults(command=_print_power)
+    _add_common(command)
+    add, defaults = command.add_argument, Population()
+    add("--effect", type=float, required=True, help="control minus model, in points")
+    add("--raters", type=_numbers, default=[8, 12, 24], metavar="N,N,...")
+    add("--paper", action="store_true", help="the paper's design, not the counterbalanced one")
+    add("--pictures", type=int, default=defaults.pictures)
+    add("--margin", type=_positive, default=1.0, help="of the equivalence test, in points")
+    for name in SPREADS:
+        text = f"default: {getattr(defaults, name)}"
+        add(f"--{name.replace('_', '-')}", type=_spread, default=getattr(defaults, name), help=text)
+    command = commands.add_parser("run", help="send simulated raters through a study")
+    command.set_defaults(command=_run)
+    add = command.add_argument
+    add("--into", metavar="URL", required=True, help="the database; a new one gets the ready study")
+    add("--study", metavar="NAME", help="which study in it (default: the newest)")
+    add("--raters", type=_count, default=24, help="how many (default: %(default)s)")
+    add("--lazy", type=int, default=0, help="of them, without care (default: %(default)s)")
+    add("--effect", type=float, default=1.0, help="control minus model, in points (default: 1)")
+    add("--seed", type=int, default=0, help="of what they think (default: %(default)s)")
+    return parser
+
+
+def _add_common(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--studies", type=_count, default=10_000, help="how many to simulate")
+    command.add_argument("--seed", type=int, default=SEED)
+
+
+def _write_table(args: argparse.Namespace) -> None:
+    args.out.mkdir(parents=True, exist_ok=True)
+    table = args.make(args.studies, args.seed)
+    table.to_csv(args.out / f"{args.name}.csv", index=False)
+    (args.out / "README.md").write_text(readme(args.out))
+    print(f"Wrote {args.out / args.name}.csv and README.md.")
+
+
+def _print_power(args: argparse.Namespace) -> None:
+    spreads = {name: getattr(args, name) for name in SPREADS}
+    of = Population(pictures=args.pictures, paper=args.paper, effect=args.effect, **spreads)
+    table = power(of, args.raters, margin=args.margin, studies=args.studies, seed=args.seed)
+    said = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in spreads.items())
+    print(
+        f"Percentage of {args.studies} simulated studies that find a difference of "
+        f"{args.effect:g} (p < .05);\n{'paper' if args.paper else 'counterbalanced'} design, "
+        f"{args.pictures} pictures, {said}; seed {args.seed};\nMonte-Carlo standard error at most "
+        f"{50 / args.studies**0.5:.1f}. equivalent: within {args.margin:g} by the test over "
+        "raters.\n"
+    )
+    print(table.to_string(index=False))
+
+
+def _run(args: argparse.Namespace) -> None:
+    from study import prepare, simulated, store  # here: the other commands need no database
+
+    rng = np.random.default_rng(args.seed)
+    raters = simulated.crowd(args.raters, rng, effect=args.effect, lazy=args.lazy)
+    try:
+        engine = store.connect(args.into)
+        prepare.prepare_ready_study(engine)
+        with store.reading(engine) as session:
+            name = store.find_study(session, args.study).name
+        simulated.run(engine, name, raters, rng)
+    except store.StudyError as error:
+        raise ValueError(error) from error
+    print(f"{len(raters)} simulated raters went through the study {name}.")
+
+
+def _numbers(text: str) -> list[int]:
+    return [_count(part) for part in text.split(",")]
+
+
+def _count(text: str) -> int:
+    if not text.strip().isdecimal() or int(text) < 2:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 2 or more")
+    return int(text)
+
+
+def _spread(text: str) -> float:
+    if not (value := float(text)) >= 0:
+        raise argparse.ArgumentTypeError(f"a standard deviation is 0 or more, not {text}")
+    return value
+
+
+def _positive(text: str) -> float:
+    if not (value := float(text)) > 0:
+        raise argparse.ArgumentTypeError(f"the margin must be above 0, not {text}")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())
