@@ -66,9 +66,8 @@ def audit_page(
             records = [_rate(browser, engine, study, url, rater) for rater in raters]
         conditions, asked = _conditions(engine, study, raters)
     finally:
-        for rater in raters:
-            if _is_known(engine, study, rater):
-                forget(engine, study.name, rater)
+        for number in _numbers(engine, study, raters):
+            forget(engine, number)
     return [
         _words(study, pictures, records),
         _fields(records, conditions),
@@ -165,7 +164,7 @@ def _note(record: Record, response: "Response") -> None:
     if response.request.method != "POST" or response.request.resource_type != "fetch":
         return
     text = response.text()
-    record.texts += [text, json.dumps(response.headers)]
+    record.texts += [text, *response.headers.values()]
     found = re.search(r'data-step=\\"([\w-]{16,})\\"', text)
     if found:  # the answer that brings a pair
         fields = dict(_flatten(json.loads(text)))
@@ -234,10 +233,11 @@ def _conditions(
     return conditions, lists
 
 
-def _is_known(engine: sa.Engine, study: Study, rater: str) -> bool:
+def _numbers(engine: sa.Engine, study: Study, raters: Sequence[str]) -> Sequence[int]:
+    """The numbers of those of `raters` who began."""
     with reading(engine) as session:
-        wanted = (Participant.external_id == rater, Participant.study_id == study.id)
-        return session.scalar(sa.select(Participant.rater_id).where(*wanted)) is not None
+        wanted = (Participant.external_id.in_(raters), Participant.study_id == study.id)
+        return session.scalars(sa.select(Participant.rater_id).where(*wanted)).all()
 
 
 # The findings

@@ -111,13 +111,11 @@ def test_raters_and_pictures_agree_with_the_mixed_model_where_it_is_inside_its_b
     from study.mixed import mixed_model
 
     rng = np.random.default_rng(3)
-    table = study(24, seed=3)
-    sign = np.where(table["condition"] == "control", 1, -1)
-    table["rating"] = (
-        5
-        + sign * (rng.normal(0, 1, 24)[table["rater"]] + rng.normal(0, 1, 10)[table["picture"]])
-        + rng.normal(0, 1, len(table))
-    )
+    table = study(24)
+    raters, pictures = rng.normal(0, 1, (2, 24)), rng.normal(0, 1, (2, 10))
+    effects = raters[:, table["rater"]] + pictures[:, table["picture"]]
+    half = np.where(table["condition"] == "control", 0.5, -0.5)
+    table["rating"] = 5 + effects[0] + half * effects[1] + rng.normal(0, 0.7, len(table))
     model, both = mixed_model(table), by_both(table)
     assert min(model.sd_rater_effect, model.sd_picture_effect) > 0.5
     assert (model.mean, model.se) == pytest.approx((both.mean, both.se), rel=0.06)
@@ -219,6 +217,7 @@ def test_equivalence_agrees_with_pingouin():
 
 def test_equivalence_can_speak_for_other_pictures():
     table = study(24)
+    table["rating"] += (table["condition"] == "control") * (table["picture"] % 4 - 1.5)
     assert equivalence(table, 2, contrast=by_both).p >= equivalence(table, 2).p
     with pytest.raises(ValueError, match="must be above 0, not 0"):
         equivalence(table, 0)

@@ -35,7 +35,7 @@ def test_lme4_penicillin():
 
 
 def test_finds_what_was_put_in():
-    of = Population(raters=60, pictures=40, effect=2, noise_sd=1)
+    of = Population(raters=40, pictures=30, effect=2, noise_sd=1)
     drawn = draw(of, 1, np.random.default_rng(1))
     condition, rater, picture = np.nonzero(np.isfinite(drawn.y[0]))
     table = pd.DataFrame(

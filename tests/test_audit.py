@@ -1,0 +1,71 @@
+"""The audit of the blinding: passes what is blind, and finds what was made to tell."""
+
+import dataclasses
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from study import audit, prepare, store
+
+
+@pytest.fixture(scope="module")
+def frozen(tmp_path_factory):
+    engine = store.connect(f"sqlite:///{tmp_path_factory.mktemp('audit') / 'study.sqlite'}")
+    prepare.prepare_ready_study(engine)
+    return audit.load(engine, None)
+
+
+def failed(frozen, change) -> list[str]:
+    study, pictures = frozen
+    findings = audit.audit_study([change(picture) for picture in pictures], study)
+    return [finding.what for finding in findings if not finding.passed]
+
+
+def test_a_frozen_study_passes(frozen):
+    assert failed(frozen, lambda picture: picture) == []
+
+
+def encoded_again(picture: audit.Picture, **options) -> audit.Picture:
+    """Its colour version saved in another way, if it is generated."""
+    if picture.condition == "control":
+        return picture
+    buffer = io.BytesIO()
+    Image.open(io.BytesIO(picture.color_png)).save(buffer, "PNG", **options)
+    return dataclasses.replace(picture, color_png=buffer.getvalue())
+
+
+def brighter(picture: audit.Picture) -> audit.Picture:
+    buffer = io.BytesIO()
+    rgb = np.asarray(Image.open(io.BytesIO(picture.color_png))) // 2
+    Image.fromarray(rgb).save(buffer, "PNG", compress_level=0)
+    return dataclasses.replace(picture, color_png=buffer.getvalue())
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda picture: encoded_again(picture, compress_level=9), "file sizes"),
+        (lambda picture: encoded_again(picture, compress_level=0, dpi=(72, 72)), "encoded alike"),
+        (brighter, "same luminance"),
+        (brighter, "in the manifest"),
+        (lambda picture: dataclasses.replace(picture, token=picture.name), "tokens are random"),
+        (
+            lambda picture: dataclasses.replace(
+                picture, token=picture.condition[0] * 8 + picture.token
+            ),
+            "order of the tokens",
+        ),
+    ],
+)
+def test_what_tells_the_condition_is_found(frozen, change, told):
+    assert any(told in what for what in failed(frozen, change))
+
+
+def test_whole_sessions_on_a_running_page_tell_nothing_and_leave_nobody(browser, server, capsys):
+    url = server.flags[server.flags.index("--db") + 1]
+    assert audit.main(["--db", url, "--url", server.url, "--sessions", "2"]) == 0
+    printed = capsys.readouterr().out
+    assert "13 of 13 checks passed, on the frozen pictures and the page." in printed
+    assert store.ratings(store.connect(url)).empty
