@@ -2,12 +2,15 @@
 
 import dataclasses
 import io
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from study import audit, prepare, store
+from tests.conftest import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -63,9 +66,10 @@ def test_what_tells_the_condition_is_found(frozen, change, told):
     assert any(told in what for what in failed(frozen, change))
 
 
-def test_whole_sessions_on_a_running_page_tell_nothing_and_leave_nobody(browser, server, capsys):
+def test_whole_sessions_on_a_running_page_tell_nothing_and_leave_nobody(server):
     url = server.flags[server.flags.index("--db") + 1]
-    assert audit.main(["--db", url, "--url", server.url, "--sessions", "2"]) == 0
-    printed = capsys.readouterr().out
-    assert "13 of 13 checks passed, on the frozen pictures and the page." in printed
+    command = [sys.executable, "-m", "study.audit", "--db", url, "--url", server.url]
+    done = subprocess.run([*command, "--sessions", "2"], cwd=ROOT, capture_output=True, text=True)
+    assert "13 of 13 checks passed, on the frozen pictures and the page." in done.stdout
+    assert done.returncode == 0
     assert store.ratings(store.connect(url)).empty
