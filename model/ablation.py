@@ -43,6 +43,7 @@ class Variant:
     used: Callable[[nn.Module], nn.Module] = lambda network: network
     run: str = ""  # the row whose training it shares, where it has none of its own
     start: str = ""  # the row whose weights it begins with
+    without: str = ""  # a collection that it does not learn from
 
 
 class Mirrored(nn.Module):
@@ -73,6 +74,8 @@ VARIANTS = {
     "no attention": Variant("without attention and mean", replace(BASE, options=NO_ATTENTION)),
     "no average": Variant("without the running average of the weights", replace(BASE, ema=0)),
     "no backgrounds": Variant("without synthetic backgrounds", replace(BASE, backgrounds=0)),
+    "no more": Variant("without the further varieties", BASE, without="more"),
+    "no photos": Variant("without the photos", BASE, without="photos"),
     "longer": Variant("as long again", FINISH, start="base"),
     "adversarial": Variant(
         "as long again, with a critic", replace(FINISH, adversarial=3e-3), start="base"
@@ -89,7 +92,8 @@ def measure(name: str, samples: Samples, validation: dict, pictures: dict) -> di
     start = FOLDER / "runs" / variant.start / "weights.safetensors" if variant.start else None
     folder = FOLDER / "runs" / (variant.run or name)
     run = Run("ablation", folder, variant.recipe, start=start)
-    samples = replace(samples, backgrounds=variant.recipe.backgrounds)
+    sources = {name: samples.sources[name] for name in samples.sources if name != variant.without}
+    samples = replace(samples, sources=sources, backgrounds=variant.recipe.backgrounds)
     train(run, samples, validation, resume=(run.folder / "run.ckpt").exists())
     path = run.folder / "weights.safetensors"
     colorizer = Colorizer(variant.used(load_network(path)).eval(), path)

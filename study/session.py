@@ -331,16 +331,24 @@ def _draw_trials(
         if stimulus.condition == "generated":
             shown.insert(int(rng.integers(1, len(shown))), stimulus)
     stimuli = [*design.order(practice, rng), *shown]
-    for position, stimulus in enumerate(stimuli, 1 - len(practice)):
-        side = str(rng.choice(SIDES)) if config.protocol == "real-or-fake" else None
+    sides = [*_sides(len(practice), rng), *_sides(len(shown), rng)]
+    for position, (stimulus, side) in enumerate(
+        zip(stimuli, sides, strict=True), 1 - len(practice)
+    ):
         tokens = (secrets.token_urlsafe(16) for _ in range(3))
         names = ("token", "first_token", "second_token")
         yield Trial(
             stimulus_token=stimulus.token,
             position=position,
-            side=side,
+            side=side if config.protocol == "real-or-fake" else None,
             **dict(zip(names, tokens, strict=True)),
         )
+
+
+def _sides(count: int, rng: np.random.Generator) -> list[str]:
+    """Of the fakes: left and right equally often, in random order, so that nobody who finds them
+    all gives one answer throughout."""
+    return rng.permutation(np.resize(rng.permutation(SIDES), count)).tolist()
 
 
 # On the way

@@ -10,7 +10,7 @@ from tiny_study import STUDY, add_study
 from study import session, simulate, store
 from study.simulated import SimulatedRater, crowd, run, take_part
 from study.store import StudyError
-from study.tables import QualityCheck, Rater, RatingSession
+from study.tables import QualityCheck, Rater, RatingSession, Trial
 
 
 @pytest.fixture
@@ -64,6 +64,19 @@ def test_fakes_without_effect_fool_half_of_the_time_and_others_seldom(engine):
         fooled.append(store.ratings(engine, STUDY).rating[before:].mean())
     assert 0.38 < fooled[0] < 0.62
     assert fooled[1] < 0.1
+
+
+def test_fakes_are_on_the_left_as_often_as_on_the_right(engine):
+    add_study(engine, protocol="real-or-fake", pairs=10, practice=2)
+    rng = np.random.default_rng(0)
+    run(engine, STUDY, crowd(3, rng), rng)
+    with store.reading(engine) as database:
+        sides = database.execute(
+            sa.select(Trial.session_id, Trial.side).where(Trial.position >= 1)
+        ).all()
+    for session_id in {session_id for session_id, _ in sides}:
+        own = [side for of, side in sides if of == session_id]
+        assert abs(own.count("left") - own.count("right")) <= 1
 
 
 def test_severe_raters_rate_lower(engine):
