@@ -32,9 +32,14 @@ demo: setup ## serve the page (HOST=127.0.0.1 PORT=7860)
 test: $(VENV)/installed-test browser ## install what the tests need and run them all
 	$(PYTHON) -m pytest $(ARGS)
 
-lint: $(VENV)/installed-test ## check style
+lint: $(VENV)/installed-test ## check style, security rules and known vulnerabilities
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
+	@found=$$($(PYTHON) -m pip_audit -r requirements-test.txt --no-deps --disable-pip \
+		--progress-spinner off 2>&1) && echo "$$found" \
+		|| { echo "$$found" | grep -q 'ConnectionError\|ProxyError\|Timeout' \
+			&& echo "The list of known vulnerabilities cannot be reached: not checked."; } \
+		|| { echo "$$found"; exit 1; }
 
 train: setup ## train a network (DATA=DIR, RECIPE=colornet MORE=DIR PHOTOS=DIR, ARGS="--seed 1")
 	$(PYTHON) train.py $(RECIPE) $(FOLDERS) $(ARGS)

@@ -5,7 +5,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from demo import app
+from demo import app, health
 from model.examples import fruits360_examples, rendered_examples
 from model.networks import WeightsError
 from study.prepare import prepare_ready_study
@@ -27,7 +27,25 @@ def main(argv: list[str] | None = None) -> int:
         default="auto",
         help="auto fetches Fruits-360 pictures where the network allows (default: %(default)s)",
     )
+    for what, default in (
+        ("requests", app.REQUESTS_PER_MINUTE),
+        ("uploads", app.UPLOADS_PER_MINUTE),
+    ):
+        add(
+            f"--{what}-per-minute",
+            type=int,
+            default=default,
+            metavar="N",
+            help="that one address may send; 0: any number (default: %(default)s)",
+        )
+    add(
+        "--log",
+        choices=["warning", "info"],
+        default="warning",
+        help="info tells of every request, in JSON on stderr (default: %(default)s)",
+    )
     arguments = parser.parse_args(argv)
+    health.log_to_stderr(arguments.log)
     try:
         engine = connect(arguments.db)
         prepare_ready_study(engine)
@@ -39,7 +57,13 @@ def main(argv: list[str] | None = None) -> int:
             examples = examples or rendered_examples(EXAMPLES, to=Path(folder))
             page = app.build(engine, study_name, examples)
             try:
-                served = app.application(page, engine)
+                served = app.application(
+                    page,
+                    engine,
+                    study_name,
+                    requests_per_minute=arguments.requests_per_minute,
+                    uploads_per_minute=arguments.uploads_per_minute,
+                )
                 app.serve(served, host=arguments.host, port=arguments.port)
             except (OSError, OverflowError):
                 address = f"port {arguments.port} on {arguments.host}"

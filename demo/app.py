@@ -9,7 +9,8 @@ from fastapi import FastAPI, HTTPException, Response
 from sqlalchemy import Engine
 from starlette.routing import Mount
 
-from demo import colorize_tab
+from demo import colorize_tab, health
+from demo.guard import Guard, Impatient
 from model.examples import CACHE, Example
 from study import session
 from study import tab as rate_tab
@@ -19,6 +20,9 @@ TITLE = "Fruit in colour"
 CSS = "footer .divider { display: none; }"
 CACHE_SECONDS = 3600  # uploads and results are deleted from the server after this time
 LAST_SECONDS = 5  # that answers on their way have when the server is told to end
+CONNECTIONS = 2_000  # at once; further ones are told that the server is busy
+REQUESTS_PER_MINUTE = 3_000  # by one address: a class of raters may share one
+UPLOADS_PER_MINUTE = 60
 
 
 def build(engine: Engine, study_name: str, examples: list[Example]) -> gr.Blocks:
@@ -45,14 +49,25 @@ def build(engine: Engine, study_name: str, examples: list[Example]) -> gr.Blocks
     return page
 
 
-def application(page: gr.Blocks, engine: Engine) -> FastAPI:
-    """The page, and the study's pictures beside it.
+def application(
+    page: gr.Blocks,
+    engine: Engine,
+    study_name: str,
+    *,
+    requests_per_minute: int = REQUESTS_PER_MINUTE,
+    uploads_per_minute: int = UPLOADS_PER_MINUTE,
+) -> FastAPI:
+    """The page, the study's pictures beside it, and what tells how the server is.
 
     Args:
         page: as `build` returns it.
         engine: the study's database.
+        study_name: the study that the page runs.
+        requests_per_minute, uploads_per_minute: that one address may send; 0: any number.
     """
     served = FastAPI(title=TITLE, docs_url=None, redoc_url=None, openapi_url=None)
+    served.add_middleware(Guard, requests=requests_per_minute, uploads=uploads_per_minute)
+    served.include_router(health.routes(engine, study_name))
 
     @served.get("/picture/{token}")
     def picture(token: str) -> Response:
@@ -63,7 +78,7 @@ def application(page: gr.Blocks, engine: Engine) -> FastAPI:
             raise HTTPException(503) from None
         if png is None:
             raise HTTPException(404)
-        headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+        headers = {"Cache-Control": "no-store"}
         return Response(png, media_type="image/png", headers=headers)
 
     return gr.mount_gradio_app(
@@ -86,7 +101,13 @@ class Server(uvicorn.Server):
 
     def __init__(self, served: FastAPI) -> None:
         self.pages = [route.app for route in served.routes if isinstance(route, Mount)]
-        settings = {"log_level": "warning", "timeout_graceful_shutdown": LAST_SECONDS}
+        settings = {
+            "http": Impatient,
+            "limit_concurrency": CONNECTIONS,
+            "log_config": None,
+            "access_log": False,
+            "timeout_graceful_shutdown": LAST_SECONDS,
+        }
         super().__init__(uvicorn.Config(served, **settings))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -102,7 +123,10 @@ def listen(host: str, port: int) -> socket.socket:
         OSError, OverflowError: it cannot be had.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family)
+    made = socket.create_server((host, port), family=family)
+    # asyncio sends what it has at once only on sockets that say that they are TCP's; on others
+    # every answer waits 40 milliseconds for the client's system
+    return socket.socket(made.family, made.type, socket.IPPROTO_TCP, fileno=made.detach())
 
 
 def serve(served: FastAPI, *, host: str, port: int) -> None:

@@ -168,6 +168,12 @@ class StudyConfig(Part):
             raise ValueError(f"must be {counted}, as many for each of {', '.join(shown)}")
         return pairs
 
+    @classmethod
+    def frozen(cls, stored: dict) -> "StudyConfig":
+        """As the database keeps it; what an older version froze and this one no longer knows has
+        no meaning and is left out."""
+        return cls.model_validate(stored, extra="ignore")
+
     @property
     def models(self) -> dict[str, str]:
         """{label: name or file of the weights}."""

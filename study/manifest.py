@@ -66,7 +66,7 @@ def manifest_of(
 
 def as_text(study: Study) -> str:
     """What is frozen, for people."""
-    config, manifest = StudyConfig.model_validate(study.config), study.manifest
+    config, manifest = StudyConfig.frozen(study.config), study.manifest
     what = f"{config.pairs} pairs for each rater, {config.practice} of practice before them"
     lines = [
         f"study {study.name}: {config.protocol}, {config.mode}, {what}",

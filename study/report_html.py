@@ -65,7 +65,7 @@ def _plots(source: Source, report: dict) -> list[tuple[str, Markup]]:
             ("Each rater's difference", plots.differences, plots.DIFFERENCES),
         ]
     return [
-        (f"{title}: {caption}.", Markup(plots.svg(draw(source.table, report), title)))
+        (f"{title}: {caption}.", Markup(plots.svg(draw(source.table, report), title)))  # noqa: S704
         for title, draw, caption in drawn
     ]
 

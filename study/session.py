@@ -6,6 +6,7 @@ the pair is shown; a picture's, by which the browser fetches it. All state is in
 that any server process can go on with any rater.
 """
 
+import functools
 import hashlib
 import json
 import math
@@ -18,7 +19,7 @@ from datetime import timedelta
 import numpy as np
 import sqlalchemy as sa
 from sqlalchemy import Engine
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session, contains_eager, selectinload
 
 from study import design, plates, quality
 from study.config import StudyConfig
@@ -231,7 +232,7 @@ def answer(
             if trial.rating is None:
                 trial.rating = _rating(trial, value, measured, config)
                 log_event(session, found.study, "rated", found, position=trial.position)
-                if trial.stimulus.purpose == "practice":
+                if trial.position < 1:
                     feedback = _feedback(trial, config)
             else:
                 log_event(session, found.study, "answered again", found, position=trial.position)
@@ -285,7 +286,13 @@ def picture(engine: Engine, token: str) -> bytes | None:
 
 
 def _config(study: Study) -> StudyConfig:
-    return StudyConfig.model_validate(study.config)
+    return _judged(json.dumps(study.config))
+
+
+@functools.lru_cache(maxsize=8)
+def _judged(config: str) -> StudyConfig:
+    """Judging takes as long as storing a rating."""
+    return StudyConfig.frozen(json.loads(config))
 
 
 def _token_of(session: Session, study: Study, identity: Identity) -> str | None:
@@ -366,7 +373,11 @@ def _find(session: Session, token: str, study_name: str) -> RatingSession | None
         sa.select(RatingSession)
         .join(RatingSession.study)
         .where(RatingSession.token == token, Study.name == study_name)
-        .options(selectinload(RatingSession.trials).joinedload(Trial.rating))
+        .options(
+            contains_eager(RatingSession.study),
+            selectinload(RatingSession.trials).joinedload(Trial.rating),
+            selectinload(RatingSession.answers),
+        )
         .with_for_update(of=RatingSession)  # two requests of one rater wait for each other
     )
 

@@ -85,7 +85,7 @@ def take_part(
         StudyError: as from `study.session`.
     """
     with reading(engine) as database:
-        config = StudyConfig.model_validate(find_study(database, study_name).config)
+        config = StudyConfig.frozen(find_study(database, study_name).config)
     token = session.begin(engine, study_name, consent=True, simulated=True)
     view = session.resume(engine, token, study_name)
     while not isinstance(view, session.Finished):

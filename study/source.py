@@ -165,7 +165,7 @@ def _names_models(config: StudyConfig) -> bool:
 def _frozen(study: Study, pictures: list[Picture]) -> Frozen:
     manifest = study.manifest
     return Frozen(
-        config=StudyConfig.model_validate(study.config),
+        config=StudyConfig.frozen(study.config),
         pictures_from=study.pictures_from,
         created_at=study.created_at,
         manifest=manifest,
@@ -178,7 +178,7 @@ def _frozen(study: Study, pictures: list[Picture]) -> Frozen:
 
 def _pictures(session: Session, study: Study) -> list[Picture]:
     """The pictures that raters rate, control first among the colours of each."""
-    by_model = _names_models(StudyConfig.model_validate(study.config))
+    by_model = _names_models(StudyConfig.frozen(study.config))
     stimuli = session.scalars(
         sa.select(Stimulus)
         .where(Stimulus.study_id == study.id, Stimulus.purpose == "main")

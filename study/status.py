@@ -57,7 +57,7 @@ def status(engine: sa.Engine, study_name: str | None = None) -> Status:
         study = find_study(database, study_name)
         if study is None:
             raise StudyError("There is no study in the database yet; see study.prepare.")
-        config = StudyConfig.model_validate(study.config)
+        config = StudyConfig.frozen(study.config)
         finished = RatingSession.finished_at.is_not(None)
         since = now() - timedelta(minutes=config.stale_minutes)
         rows = database.execute(

@@ -9,6 +9,8 @@ import hashlib
 import logging
 import os
 import sqlite3
+import threading
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,6 +23,7 @@ from sqlalchemy.exc import (
     IntegrityError,
     NoSuchModuleError,
     SQLAlchemyError,
+    TimeoutError,
 )
 from sqlalchemy.orm import Session
 
@@ -37,9 +40,18 @@ from study.tables import (
 )
 
 DEFAULT_URL = f"sqlite:///{Path(__file__).resolve().parent.parent / 'study.sqlite'}"
-LOCK_SECONDS = 10  # how long a write waits for another one on SQLite
+LOCK_SECONDS = 10  # how long a write waits for another one
+WAITING = {
+    "sqlite": {"timeout": LOCK_SECONDS},
+    "postgresql": {
+        "connect_timeout": LOCK_SECONDS,
+        "options": f"-c lock_timeout={LOCK_SECONDS}s",
+    },
+}
+THREADS = 40  # of a server process, each with a connection while it needs one
 
 log = logging.getLogger(__name__)
+_turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)  # by database
 
 
 class StudyError(Exception):
@@ -75,8 +87,11 @@ def open_database(url: str | None = None) -> sa.Engine:
         is_sqlite = parsed.get_backend_name() == "sqlite"
         engine = sa.create_engine(
             parsed,
-            connect_args={"timeout": LOCK_SECONDS} if is_sqlite else {},
-            pool_pre_ping=True,  # a database that was restarted is not noticed by raters
+            connect_args=WAITING.get(parsed.get_backend_name(), {}),
+            pool_size=THREADS,
+            pool_timeout=LOCK_SECONDS,
+            pool_pre_ping=not is_sqlite,  # a server that was restarted is not noticed by raters
+            hide_parameters=True,  # answers and names stay out of logs
         )
     except ImportError as error:
         raise StudyError(
@@ -130,7 +145,7 @@ def reading(engine: sa.Engine) -> Iterator[Session]:
     try:
         with Session(engine) as session:
             yield session
-    except DBAPIError as error:
+    except (DBAPIError, TimeoutError) as error:
         raise StudyError(f"The study's database cannot be read: {_reason(error)}.") from None
 
 
@@ -142,22 +157,41 @@ def writing(engine: sa.Engine) -> Iterator[Session]:
         StudyError: nothing was saved; the sentence says why.
     """
     try:
-        with Session(engine.execution_options(writing=True), expire_on_commit=False) as session:
-            with session.begin():
-                yield session
-    except DBAPIError as error:
+        with (
+            _turn(engine),
+            Session(engine.execution_options(writing=True), expire_on_commit=False) as session,
+            session.begin(),
+        ):
+            yield session
+    except (DBAPIError, TimeoutError) as error:
         raise StudyError(f"Not saved: {_reason(error)}. Please try again.") from None
+
+
+@contextmanager
+def _turn(engine: sa.Engine) -> Iterator[None]:
+    """SQLite lets one write at a time, and who waits for it asks again and again, ever more
+    seldom: the threads of this process had better stand in line."""
+    if engine.dialect.name != "sqlite":
+        yield
+        return
+    turn = _turns[str(engine.url)]
+    if not turn.acquire(timeout=LOCK_SECONDS):
+        raise TimeoutError("database is locked")
+    try:
+        yield
+    finally:
+        turn.release()
 
 
 def _detail(error: SQLAlchemyError) -> str:
     return str(getattr(error, "orig", None) or error).partition("\n")[0].rstrip(".")
 
 
-def _reason(error: DBAPIError) -> str:
+def _reason(error: SQLAlchemyError) -> str:
     """For a rater: in plain words, and without what a driver tells of servers and tables."""
     detail = _detail(error)
     log.warning("database: %s", detail)
-    if "locked" in detail:
+    if "locked" in detail or "lock timeout" in detail:
         return "another program keeps the database locked"
     if "readonly" in detail or "read-only" in detail:
         return "the database is read-only"

@@ -10,6 +10,9 @@ import re
 from pathlib import Path
 
 import gradio as gr
+from limits import parse
+from limits.storage import MemoryStorage
+from limits.strategies import FixedWindowRateLimiter
 from sqlalchemy import Engine
 
 from study import session
@@ -22,6 +25,7 @@ HEAD = f"<script>\n{Path(__file__).with_suffix('.js').read_text(encoding='utf-8'
 SIZE, NARROW = (int(re.search(rf"--{name}: (\d+)px", CSS)[1]) for name in ("size", "narrow"))
 GRAYS = 11  # of the strip that a good screen tells apart
 MAX_ID = 100  # characters of each parameter that identifies a rater
+MOST_ANSWERS = parse("120/minute")  # of one session
 
 
 def browser_token(study_name: str) -> gr.BrowserState:
@@ -31,7 +35,8 @@ def browser_token(study_name: str) -> gr.BrowserState:
     The token is a secret of that browser alone, so that encrypting it there, with a key that
     every visitor is sent, would protect nothing.
     """
-    return gr.BrowserState("", storage_key=f"rating-session-{study_name}", secret="not-a-secret")
+    key, secret = f"rating-session-{study_name}", "not-a-secret"  # noqa: S105
+    return gr.BrowserState("", storage_key=key, secret=secret)
 
 
 def build(
@@ -54,7 +59,7 @@ def build(
         study = find_study(database, study_name)
         check_frozen(study)
         pictures_from = study.pictures_from
-        config = StudyConfig.model_validate(study.config)
+        config = StudyConfig.frozen(study.config)
     texts, rates = config.texts, config.protocol == "rating"
 
     with gr.Column(elem_id="rate"):
@@ -112,52 +117,60 @@ def build(
             stored = gr.Markdown(elem_id="stored")
             code = gr.Markdown(elem_id="code")
             back = gr.HTML(elem_id="back")
-            gr.Markdown(_markdown(f"### {texts.debrief_title}\n{config.debrief_text()}"))
+            debrief = gr.Markdown()
         problem = gr.HTML(elem_id="problem")
         somebody_else = gr.Button(texts.somebody_else, size="sm", visible=False)
         token, step = gr.Textbox(visible=False), gr.Textbox(visible=False)
         measured = gr.JSON(visible=False)
+        # All that is shown travels as one value, which the browser spreads over its places: for
+        # each output of its own the server would build a component anew, in tens of milliseconds.
+        view = gr.JSON(visible=False, elem_id="view")
 
+    answered = FixedWindowRateLimiter(MemoryStorage())
     panels = [welcome, asking, instructions, rating_panel, telling, commenting, done]
     contents = [ask_heading, ask, figure, choice, instructions_heading, pair, rating, feedback]
-    contents += [comment, stored, code, back, somebody_else, problem, token, step]
-    outputs = [*panels, *contents]
+    contents += [comment, stored, code, back, debrief, somebody_else, problem, token, step, consent]
+    places = [tabs, *panels, *contents]
 
     def only(panel: gr.Column) -> dict:
-        hidden = {other: gr.Column(visible=other is panel) for other in panels}
-        return hidden | {problem: "", somebody_else: gr.Button(visible=False)}
+        hidden = {other: gr.update(visible=other is panel) for other in panels}
+        return hidden | {problem: "", somebody_else: gr.update(visible=False)}
 
-    def show(view: session.View | session.Feedback | None) -> dict:
-        match view:
+    def sent(shown: dict) -> list:
+        return [shown.get(place, gr.skip()) for place in places]
+
+    def show(seen: session.View | session.Feedback | None) -> dict:
+        match seen:
             case session.Question(kind="instructions"):
-                heading = _heading(view.step, texts.instructions_title, "instructions")
-                return only(instructions) | {instructions_heading: heading, step: view.step}
+                heading = _heading(seen.step, texts.instructions_title, "instructions")
+                return only(instructions) | {instructions_heading: heading, step: seen.step}
             case session.Question(kind="comment"):
-                return only(commenting) | {step: view.step}
+                return only(commenting) | {step: seen.step}
             case session.Question():
-                text = getattr(texts, view.kind)
-                labels = [(label, key) for key, label in texts.labels(view.kind).items()]
+                text = getattr(texts, seen.kind)
+                labels = [(label, key) for key, label in texts.labels(seen.kind).items()]
                 return only(asking) | {
-                    ask_heading: _heading(view.step, config.title, "ask"),
+                    ask_heading: _heading(seen.step, config.title, "ask"),
                     ask: _markdown(text),
-                    figure: gr.HTML(shown := _figure(view, config), visible=bool(shown)),
-                    choice: gr.Radio(labels, value=None, label=text.strip()),
-                    step: view.step,
+                    figure: gr.update(value=(drawn := _figure(seen, config)), visible=bool(drawn)),
+                    choice: gr.update(choices=labels, value=None, label=text.strip()),
+                    step: seen.step,
                 }
             case session.Pair():
                 return only(rating_panel) | {
-                    pair: pair_html(view, config),
+                    pair: pair_html(seen, config),
                     rating: None,
-                    step: view.step,
+                    step: seen.step,
                 }
             case session.Feedback():
-                return only(telling) | {feedback: _markdown(view.text)}
+                return only(telling) | {feedback: _markdown(seen.text)}
             case session.Finished():
-                completion = texts.completion_code.format(code=_escaped(view.code))
+                completion = texts.completion_code.format(code=_escaped(seen.code))
                 return only(done) | {
-                    stored: _markdown(texts.done.format(total=view.total)),
-                    code: _markdown(completion) if view.code else "",
-                    back: _link(view.url, texts.completion_link),
+                    stored: _markdown(texts.done.format(total=seen.total)),
+                    code: _markdown(completion) if seen.code else "",
+                    back: _link(seen.url, texts.completion_link),
+                    debrief: _markdown(f"### {texts.debrief_title}\n{config.debrief_text()}"),
                 }
         return only(welcome)
 
@@ -179,64 +192,73 @@ def build(
             raise StudyError(texts.bad_link)
         return Identity(*said)
 
-    def on_load(kept_token: object, request: gr.Request) -> dict:
+    def on_load(kept_token: object, request: gr.Request) -> list:
         recruited = dict(request.query_params).get("tab") == "rate"
+        selected = {tabs: gr.update(selected="rate")}
         try:
             who = identity(request)
         except StudyError as error:
-            return fail(error) | {tabs: gr.Tabs(selected="rate")}
+            return sent(fail(error) | selected)
         try:
             known = session.known(engine, study_name, who) if who else kept_token
-            view = session.resume(engine, str(known or ""), study_name)
-            shown = show(view) | {token: str(known or "")}
+            found = session.resume(engine, str(known or ""), study_name)
+            shown = show(found) | {token: str(known or "")}
         except StudyError:
-            view, shown = None, fail(texts.unreachable)
-        comes_back = view is not None and not isinstance(view, session.Finished)
-        if view is not None and not who:
-            shown[somebody_else] = gr.Button(visible=True)
-        if who or recruited or comes_back:
-            shown[tabs] = gr.Tabs(selected="rate")
-        return shown
+            found, shown = None, fail(texts.unreachable)
+        comes_back = found is not None and not isinstance(found, session.Finished)
+        if found is not None and not who:
+            shown[somebody_else] = gr.update(visible=True)
+        return sent(shown | (selected if who or recruited or comes_back else {}))
 
-    def on_start(agreed: object, request: gr.Request) -> dict:
+    def on_start(agreed: object, request: gr.Request) -> tuple[object, list]:
         try:
             who = identity(request)
             new = session.begin(engine, study_name, consent=agreed, identity=who)
             shown = show(session.resume(engine, new, study_name))
         except StudyError as error:
-            return fail(error)
-        return shown | {token: new} | ({} if who else {kept: new})
+            return gr.skip(), sent(fail(error))
+        return gr.skip() if who else new, sent(shown | {token: new})
 
-    def on_somebody_else() -> dict:
-        return show(None) | {token: "", kept: "", consent: False}
+    def on_somebody_else() -> tuple[str, list]:
+        return "", sent(show(None) | {token: "", consent: False})
 
-    def on_answer(its: object, step: object, value: object, measured: object) -> dict:
+    def on_answer(its: object, step: object, value: object, measured: object) -> list:
+        if not answered.hit(MOST_ANSWERS, study_name, str(its)):
+            return sent(fail(texts.too_many))
         try:
-            return show(
-                session.answer(engine, str(its), study_name, str(step), value, measured=measured)
+            return sent(
+                show(
+                    session.answer(
+                        engine, str(its), study_name, str(step), value, measured=measured
+                    )
+                )
             )
         except StudyError as error:
-            return fail(error)
+            return sent(fail(error))
 
-    def on_go_on(its: object) -> dict:
+    def on_go_on(its: object) -> list:
         try:
-            return show(session.resume(engine, str(its), study_name))
+            return sent(show(session.resume(engine, str(its), study_name)))
         except StudyError:
-            return fail(texts.unreachable)
+            return sent(fail(texts.unreachable))
 
     # preprocess=False: the session judges what arrives, in its own words. Without Gradio's queue,
     # which would let one rater's slow answer hold up the others'.
-    common = {"preprocess": False, "api_visibility": "private", "queue": False}
-    common |= {"show_progress": "hidden"}
-    page.load(on_load, [kept], [tabs, *outputs], **common)
-    start.click(on_start, [consent], [kept, *outputs], **common)
-    somebody_else.click(on_somebody_else, [], [kept, consent, *outputs], **common)
-    after_feedback.click(on_go_on, [token], outputs, **common)
+    common = {"preprocess": False, "postprocess": False, "queue": False}
+    common |= {"api_visibility": "private", "show_progress": "hidden"}
+
+    def spread(event: gr.events.Dependency) -> None:
+        event.success(None, [view], places, js="(sent) => sent", **common)
+
+    spread(page.load(on_load, [kept], [view], **common))
+    spread(start.click(on_start, [consent], [kept, view], **common))
+    spread(somebody_else.click(on_somebody_else, [], [kept, view], **common))
+    spread(after_feedback.click(on_go_on, [token], [view], **common))
 
     def answers(button: gr.Button, given: gr.components.Component, value: str) -> None:
         """Let `button` send `value`, a JavaScript expression that knows what is `given`."""
         js = f"(token, step, given) => [token, step, {value}, measured(step, {value})]"
-        button.click(on_answer, [token, step, given, measured], outputs, js=js, **common)
+        spread(button.click(on_answer, [token, step, given, measured], [view], js=js, **common))
 
     answers(say, choice, "given")
     answers(understood, choice, '"read"')

@@ -112,7 +112,7 @@ Each picture is shown at {size} x {size} CSS pixels, in a window narrower than 6
 {narrow} x {narrow}. Please do not zoom.
 """
     practice_title: str = "Practice"
-    practice: str = "The first {practice} pairs are for practice and do not count."
+    practice: str = "Practice comes first and does not count. Practice pairs: {practice}."
     practice_progress: str = "Practice {number} of {total}"
     practice_over: str = "The practice is over. From here on your answers count."
     feedback_control: str = "These were the true colours."
@@ -174,6 +174,7 @@ One picture was painted blue on purpose. It only shows whether somebody looked a
     unreachable: str = (
         "The study cannot be reached at the moment. Please reload the page in a minute."
     )
+    too_many: str = "That was too much for one minute. Please go on a little later."
     bad_link: str = (
         "This address is not complete. Please open the link again as it was given to you."
     )

@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import cv2
 import numpy as np
@@ -130,17 +131,18 @@ def db_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 class Server:
     """`python -m demo` as a user starts it, on a free port."""
 
-    def __init__(self, db_url: str, *flags: str) -> None:
+    def __init__(self, db_url: str, *flags: str, stderr: IO | None = None) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
+        self.stderr = stderr
         self.flags = ("--db", db_url, "--examples", "rendered", *flags)
         self.start()
 
     def start(self) -> None:
         command = [sys.executable, "-m", "demo", "--port", str(self.port), *self.flags]
-        self.process = subprocess.Popen(command, cwd=ROOT)
+        self.process = subprocess.Popen(command, cwd=ROOT, stderr=self.stderr)
         for _ in range(600):
             try:
                 urllib.request.urlopen(self.url, timeout=5).close()
@@ -171,7 +173,7 @@ def serving(engine: sa.Engine, study_name: str, folder: Path, port: int = 0) -> 
 
     page = app.build(engine, study_name, rendered_examples(2, to=folder))
     with app.listen("127.0.0.1", port) as listening:
-        running = app.Server(app.application(page, engine))
+        running = app.Server(app.application(page, engine, study_name))
         thread = threading.Thread(target=running.run, kwargs={"sockets": [listening]})
         thread.start()
         try:

@@ -330,6 +330,12 @@ def test_the_instructions_name_the_ends_of_the_scale_or_the_seconds():
     config = StudyConfig(name="x", title="x", contact="x")
     assert config.texts.scale_low in config.instructions_text()
     assert config.texts.scale_high in config.instructions_text()
-    assert "The first 2 pairs are for practice" in config.instructions_text()
+    assert "Practice pairs: 2." in config.instructions_text()
     fakes = config.model_copy(update={"protocol": "real-or-fake", "exposure_seconds": 0.5})
     assert "You see both for 0.5 s" in fakes.instructions_text()
+
+
+def test_what_an_older_version_froze_can_be_read():
+    stored = StudyConfig(name="old", title="Old", contact="me").model_dump(mode="json")
+    stored |= {"given_up": 1, "texts": stored["texts"] | {"farewell": "Bye"}}
+    assert StudyConfig.frozen(stored).title == "Old"

@@ -472,6 +472,7 @@ def test_nothing_that_reaches_the_browser_tells_the_condition(page, plain):
     answers = page.evaluate("window.answers")
     assert "5 of 10" in "".join(answers), "the server's answers were recorded"
     config = requests.get(f"{plain.url}/config").text
+    assert "painted blue" not in config, "what the study is about is sent at its end"
     sent = "\n".join(["".join(answers), *urls, dom, config])
     stimuli = plain.rows(Stimulus.picture, Stimulus.token, Stimulus.color_sha256)
     words = {"control", "generated", "condition", "colour_png"}
@@ -502,8 +503,8 @@ def test_only_pictures_that_were_handed_out_can_be_fetched(page, plain):
 def test_calls_past_the_page_get_a_sentence(plain, value):
     config = requests.get(f"{plain.url}/config").json()
     parts = config["components"]
-    (problem,) = [part["id"] for part in parts if part["props"].get("elem_id") == "problem"]
-    ours = [function for function in config["dependencies"] if problem in function["outputs"]]
+    (view,) = [part["id"] for part in parts if part["props"].get("elem_id") == "view"]
+    ours = [function for function in config["dependencies"] if view in function["outputs"]]
     assert len(ours) >= 9
     for function in ours:
         asked = {"data": [value] * len(function["inputs"]), "fn_index": function["id"]}

@@ -1,0 +1,199 @@
+"""A rater without a browser: plain HTTP against the page's tab "Rate", as the page itself sends it.
+
+It does not give up where a server is gone or busy: it sends the same step again, as somebody would
+who presses the button again, until `PATIENCE` is over.
+"""
+
+import asyncio
+import random
+import re
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+PATIENCE = 60  # seconds without progress after which a rater gives up
+PAUSE = 0.2  # seconds before a step is sent again
+TRANSIENT = (
+    "Not saved",
+    "The study cannot be reached",
+)  # how sentences begin that ask to try again
+
+
+@dataclass(frozen=True)
+class Rated:
+    """A rating that the server said it has.
+
+    Attributes:
+        step: the trial's token.
+        answer: the rating, or the side.
+        seconds: from the answer to the acknowledgement, further tries included.
+    """
+
+    step: str
+    answer: float | str
+    seconds: float
+
+
+OnRating = Callable[[Rated], Awaitable[None]]
+
+
+class HttpRater:
+    """One rater, known by a name of its own, so that nothing that is sent twice counts twice.
+
+    Args:
+        client: with the page's address as `base_url`; raters behind a load balancer that tells
+            them apart by a cookie need a client each.
+        config: what the page answers at `/config`.
+
+    Attributes:
+        rated: all acknowledged ratings so far, in order.
+        tries: requests that had to be sent again.
+    """
+
+    def __init__(self, client: httpx.AsyncClient, config: dict) -> None:
+        self.client = client
+        self.name = f"http-{secrets.token_hex(8)}"
+        self.rated: list[Rated] = []
+        self.tries = 0
+        self._page = _Page(config)
+        self._seen: set[str] = set()  # tokens of pictures that were fetched
+
+    async def take_part(self, *, on_rating: OnRating | None = None) -> list[Rated]:
+        """Go through the whole study, from consent to the completion code.
+
+        Args:
+            on_rating: awaited after each acknowledged rating.
+
+        Returns:
+            the acknowledged ratings, of practice pairs too, in order.
+
+        Raises:
+            RuntimeError: the page refuses a step, or does not answer for too long.
+        """
+        page = self._page
+        shown = await self._send(page.start, True)
+        token = shown[page.token]
+        while True:
+            if isinstance(shown.get(page.stored), str):
+                return self.rated
+            if isinstance(shown.get(page.feedback), str):
+                shown = await self._send(page.go_on, token)
+                continue
+            step = shown[page.step]
+            if isinstance(pair := shown.get(page.pair), str):
+                shown = await self._rate(token, step, pair)
+                if on_rating:
+                    await on_rating(self.rated[-1])
+            elif step == "comment":
+                shown = await self._send(page.comment, token, step, "", None)
+            elif step == "instructions":
+                shown = await self._send(page.understood, token, step, "read", None)
+            else:
+                answer = shown[page.choice]["choices"][0][1]
+                shown = await self._send(page.say, token, step, answer, None)
+
+    async def _rate(self, token: str, step: str, pair: str) -> dict[int, Any]:
+        """Look at a pair, fetch the next one's pictures and answer."""
+        page = self._page
+        pictures = re.findall(r'src="picture/([\w-]+)"', pair)
+        upcoming = re.search(r'data-upcoming="([^"]*)"', pair)[1].split()
+        for picture in (*pictures, *upcoming):
+            if picture not in self._seen:
+                await self._request("GET", f"/picture/{picture}")
+                self._seen.add(picture)
+        answer = random.choice(page.scale or ["left", "right"])
+        function = page.rate if page.scale else page.sides[answer]
+        measured = {"response_ms": 2000, "viewport_width": 1280, "viewport_height": 720}
+        began = time.perf_counter()
+        shown = await self._send(function, token, step, answer, measured | {"pixel_ratio": 1})
+        self.rated.append(Rated(step, answer, time.perf_counter() - began))
+        return shown
+
+    async def _send(self, function: dict, *data: Any) -> dict[int, Any]:
+        """Call a function of the page; what it shows by component.
+
+        Raises:
+            RuntimeError: as `take_part`.
+        """
+        asked = {"fn_index": function["id"], "data": data, "session_hash": self.name}
+        deadline = time.perf_counter() + PATIENCE
+        while True:
+            answer = await self._request("POST", "/gradio_api/run/predict", json=asked)
+            shown = dict(zip(self._page.places, answer.json()["data"][-1], strict=True))
+            problem = re.sub(r"<[^>]*>", "", shown.get(self._page.problem) or "")
+            if not problem:
+                return shown
+            if not problem.startswith(TRANSIENT) or time.perf_counter() > deadline:
+                raise RuntimeError(f"{function['id']}: {problem}")
+            await self._pause()
+
+    async def _request(self, method: str, path: str, **options) -> httpx.Response:
+        """An answer of 200; a server that is gone or busy is asked again.
+
+        Raises:
+            RuntimeError: as `take_part`.
+        """
+        deadline = time.perf_counter() + PATIENCE
+        while True:
+            try:
+                answer = await self.client.request(
+                    method, path, params={"rater": self.name}, **options
+                )
+                if answer.status_code == 200:
+                    return answer
+                failed = f"{answer.status_code} {answer.text[:200]}"
+                lasting = answer.status_code < 500 and answer.status_code != 429
+            except httpx.TransportError as error:
+                failed, lasting = repr(error), False
+            if lasting or time.perf_counter() > deadline:
+                raise RuntimeError(f"{method} {path}: {failed}")
+            await self._pause()
+
+    async def _pause(self) -> None:
+        self.tries += 1
+        await asyncio.sleep(PAUSE * random.uniform(0.5, 1.5))
+
+
+class _Page:
+    """Where things are on the page, found by their names; numbers are those of components.
+
+    Attributes:
+        places: what the values stand for that an answer shows.
+        scale: the ratings that the page offers; empty where a side is to be chosen.
+    """
+
+    def __init__(self, config: dict) -> None:
+        parts = {part["id"]: part for part in config["components"]}
+        names = {part["props"].get("elem_id"): part["id"] for part in parts.values()}
+        self.pair, self.choice, self.feedback = names["pair"], names["choice"], names["feedback"]
+        self.stored, self.problem = names["stored"], names["problem"]
+        rating = parts[names["rating"]]["props"]
+        self.scale = [value for _, value in rating["choices"]] if rating["visible"] else []
+
+        calls, view = config["dependencies"], names["view"]
+        self.places = next(call["outputs"] for call in calls if call["inputs"] == [view])
+        ours = [call for call in calls if view in call["outputs"]]
+        answers = [call for call in ours if len(call["inputs"]) == 4]
+        self.token, self.step = answers[0]["inputs"][:2]
+
+        def by(given: str, value: str) -> dict:
+            """The function that sends `value`, JavaScript, of the component called `given`."""
+            js = f"=> [token, step, {value},"
+            return next(
+                call for call in answers if call["inputs"][2] == names[given] and js in call["js"]
+            )
+
+        self.start = next(call for call in ours if call["inputs"] == [names["consent"]])
+        self.go_on = next(call for call in ours if call["inputs"] == [self.token])
+        self.say, self.understood = by("choice", "given"), by("choice", '"read"')
+        self.rate, self.comment = by("rating", "given"), by("comment", "given")
+        self.sides = {side: by("rating", f'"{side}"') for side in ("left", "right")}
+
+    def spread(self, function: dict, data: list) -> dict[int, Any]:
+        """What a function of the page answered, by the component that it is for."""
+        view = data[function["outputs"].index(self._view)]
+        return dict(zip(self._places, view, strict=True))

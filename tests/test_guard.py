@@ -1,0 +1,149 @@
+"""What the server refuses, what it sends with every answer, and what it tells those who run it."""
+
+import json
+import re
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import requests
+import sqlalchemy as sa
+from conftest import ROOT, Server, serving
+from tiny_study import STUDY, add_study
+
+from demo import guard
+from study import store
+from study.simulated import SimulatedRater, run
+from study.tables import Rater, RatingSession
+
+UPLOAD = "/gradio_api/upload"
+OTHER_SITE = {"Origin": "https://elsewhere.example"}
+
+
+@pytest.fixture(scope="module")
+def logged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Path]]:
+    """A server that logs, and its log."""
+    folder = tmp_path_factory.mktemp("guarded")
+    log = folder / "log"
+    with log.open("w") as stream:
+        running = Server(f"sqlite:///{folder / 'study.sqlite'}", "--log", "info", stderr=stream)
+        yield running, log
+        running.stop()
+
+
+@pytest.fixture(scope="module")
+def url(logged) -> str:
+    return logged[0].url
+
+
+@pytest.mark.parametrize("path", ["/", "/config", "/picture/nothing", "/nowhere", "/healthz"])
+def test_every_answer_says_what_the_page_may_do(url, path):
+    headers = requests.get(url + path).headers
+    assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "no-referrer", "an address may hold a participant's ID"
+
+
+@pytest.mark.parametrize("path", [UPLOAD, "/gradio_api/run/predict", "/gradio_api/queue/join"])
+def test_another_sites_page_cannot_post(url, path):
+    answer = requests.post(url + path, json={}, headers=OTHER_SITE)
+    assert (answer.status_code, answer.text) == (
+        403,
+        "This request comes from another site's page.",
+    )
+    own = requests.post(url + path, json={}, headers={"Origin": url})
+    assert own.status_code != 403
+
+
+def test_a_body_over_the_limit_is_refused_whether_it_tells_its_length_or_not(url):
+    megabyte = b"x" * 2**20
+    told = requests.post(f"{url}/gradio_api/run/predict", data=megabyte * 2)
+    untold = requests.post(f"{url}/gradio_api/run/predict", data=iter([megabyte, megabyte]))
+    assert (told.status_code, untold.status_code) == (413, 413)
+    assert requests.get(f"{url}/healthz").ok
+
+
+def test_who_does_not_finish_a_request_is_hung_up_on(monkeypatch, tmp_path):
+    monkeypatch.setattr(guard, "HEAD_SECONDS", 0.3)
+    monkeypatch.setattr(guard, "BODY_SECONDS", 0.3)
+    engine = store.connect(f"sqlite:///{tmp_path / 'study.sqlite'}")
+    add_study(engine)
+    with serving(engine, STUDY, tmp_path) as url:
+        host, port = url.removeprefix("http://").split(":")
+        for begun in (b"", b"GET / HTTP/1.1\r\nHost: x\r\n"):
+            with socket.create_connection((host, int(port)), timeout=20) as slow:
+                slow.sendall(begun)
+                assert slow.recv(1) == b"", "the connection ends"
+        with socket.create_connection((host, int(port)), timeout=20) as slow:
+            head = b"POST /gradio_api/run/predict HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n"
+            slow.sendall(head + b"{")
+            assert b" 408 " in slow.recv(100)
+
+
+def test_one_address_may_send_so_much_and_no_more(tmp_path):
+    url = f"sqlite:///{tmp_path / 'study.sqlite'}"
+    limits = ("--requests-per-minute", "9", "--uploads-per-minute", "2")
+    server = Server(url, *limits)
+    try:
+        photo = (ROOT / "results" / "page.png").read_bytes()
+        # the minute may turn in between: then as many are let through once more
+        uploads = [
+            requests.post(server.url + UPLOAD, files={"files": ("p.png", photo)}) for _ in range(5)
+        ]
+        assert [answer.status_code for answer in uploads].count(200) in (2, 3, 4)
+        refused = uploads[-1]
+        assert refused.text == "Too many uploads from this address; please wait a minute."
+        assert refused.headers["Retry-After"] == "60"
+        codes = [requests.post(f"{server.url}/nowhere").status_code for _ in range(20)]
+        assert codes[-1] == 429
+        assert requests.get(server.url).ok, "reading goes on"
+    finally:
+        server.stop()
+
+
+def test_health_tells_of_a_database_that_is_gone(tmp_path):
+    file = tmp_path / "study.sqlite"
+    engine = store.connect(f"sqlite:///{file}")
+    add_study(engine)
+    with serving(engine, STUDY, tmp_path) as url:
+        well = requests.get(f"{url}/healthz")
+        assert (well.status_code, well.json()) == (200, {"database": True, "weights": True})
+        engine.dispose()
+        file.rename(tmp_path / "elsewhere.sqlite")
+        ill = requests.get(f"{url}/healthz")
+        assert (ill.status_code, ill.json()) == (503, {"database": False, "weights": True})
+        assert "http_request_seconds" in requests.get(f"{url}/metrics").text
+
+
+def test_metrics_count_what_is_stored(tmp_path):
+    engine = store.connect(f"sqlite:///{tmp_path / 'study.sqlite'}")
+    add_study(engine)
+    run(engine, STUDY, [SimulatedRater()], np.random.default_rng(0))
+    with store.writing(engine) as database:
+        rater = database.scalar(sa.select(RatingSession.rater_id))
+        database.get(Rater, rater).simulated = False
+    with serving(engine, STUDY, tmp_path) as url:
+        text = requests.get(f"{url}/metrics").text
+    assert re.search(rf'study_sessions{{state="finished",study="{STUDY}"}} 1\.0', text)
+    (stored,) = re.findall(rf'study_ratings{{study="{STUDY}"}} (\S+)', text)
+    assert float(stored) > 0
+
+
+def test_the_log_is_json_and_tells_of_nobody(logged):
+    server, log = logged
+    secret = "rater-4711"
+    requests.get(f"{server.url}/?PROLIFIC_PID={secret}", headers={"Referer": secret})
+    requests.get(f"{server.url}/picture/{secret}")
+    requests.get(f"{server.url}/{secret}")
+    for _ in range(50):
+        written = [json.loads(line) for line in log.read_text().splitlines()]
+        if {"/picture/{token}", "unknown"} <= {line.get("route") for line in written}:
+            break
+        time.sleep(0.1)
+    assert {"/", "/picture/{token}", "unknown"} <= {line.get("route") for line in written}
+    assert {line["levelname"] for line in written} == {"INFO"}
+    assert secret not in log.read_text()
+    assert "127.0.0.1" not in log.read_text()
