@@ -16,7 +16,7 @@ TORCH ?=
 TORCH_PIN := $(shell grep '^torch==' requirements.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint train evaluate report browser
+.PHONY: help setup demo test lint train evaluate report browser nginx
 
 help: ## list the commands
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -29,7 +29,7 @@ setup: $(VENV)/installed ## make .venv and install requirements.txt
 demo: setup ## serve the page (HOST=127.0.0.1 PORT=7860)
 	@$(PYTHON) -m demo --host $(HOST) --port $(PORT) $(ARGS)
 
-test: $(VENV)/installed-test browser ## install what the tests need and run them all
+test: $(VENV)/installed-test browser nginx ## install what the tests need and run them all
 	$(PYTHON) -m pytest $(ARGS)
 
 lint: $(VENV)/installed-test ## check style, security rules and known vulnerabilities
@@ -74,3 +74,8 @@ browser: $(VENV)/installed-test
 	@command -v chromium >/dev/null \
 		|| { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq chromium; } \
 		|| $(PYTHON) -m playwright install chromium
+
+nginx:
+	@PATH="$$PATH:/usr/sbin" command -v nginx >/dev/null \
+		|| { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq nginx-light; } \
+		|| { echo "The tests need nginx: apt-get install nginx-light" >&2; exit 1; }

@@ -11,6 +11,7 @@ from starlette.routing import Mount
 
 from demo import colorize_tab, health
 from demo.guard import Guard, Impatient
+from demo.page import Page
 from model.examples import CACHE, Example
 from study import session
 from study import tab as rate_tab
@@ -33,7 +34,7 @@ def build(engine: Engine, study_name: str, examples: list[Example]) -> gr.Blocks
         study_name: the study that the tab "Rate" runs.
         examples: pictures to click in the tab "Colorize".
     """
-    with gr.Blocks(
+    with Page(
         title=TITLE, analytics_enabled=False, delete_cache=(CACHE_SECONDS, CACHE_SECONDS)
     ) as page:
         gr.Markdown(

@@ -2,20 +2,22 @@
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from gradio.data_classes import ImageData
+from gradio_client.utils import strip_invalid_filename_characters
 
 from demo import pictures
 from demo.pictures import PREVIEW_PIXELS, load_colorizer, read_preview
 from demo.pins import data_url
-from model.colorizer import Pin, PinError, colorized_name
-from model.networks import WeightsError
-from model.photos import PhotoError, read_photo
+from demo.uploads import read_upload
+from model.colorizer import Pin, PinError, VividnessError, colorized_name
+from model.networks import WeightsError, available_weights
+from model.photos import PhotoError
 from model.upsampling import shrunk
 
 VERSIONS = 4  # of "Other colours"
@@ -49,21 +51,33 @@ class Shown:
 
 @contextmanager
 def one_sentence() -> Iterator[None]:
-    """Say what is wrong with the photo, the pins or the weights."""
+    """Say what is wrong with the photo, the pins, the vividness or the weights."""
     try:
         yield
-    except (PhotoError, PinError, WeightsError) as error:
+    except (PhotoError, PinError, VividnessError, WeightsError) as error:
         raise gr.Error(str(error), duration=None, print_exception=False) from None
 
 
+def known_weights(name: Any) -> str:
+    """`name`, which may be anything that a stranger sent, if weights that ship are called so."""
+    if name in available_weights():
+        return name
+    said = f"There are no weights {name!r:.40}; there are {', '.join(available_weights())}."
+    raise gr.Error(said, print_exception=False)
+
+
 def path_of(photo: ImageData) -> str:
-    if photo.path is None:
-        raise gr.Error("The photo did not arrive; upload it as a file.", print_exception=False)
-    return photo.path
+    """Of the upload: a stranger may write any path, and only some of them pass Gradio's check."""
+    with suppress(TypeError, ValueError):  # none, or none that a file can have
+        if gr.utils.is_in_or_equal(photo.path, gr.utils.get_upload_folder()):
+            return photo.path
+    raise gr.Error("The photo did not arrive; upload it as a file.", print_exception=False)
 
 
 def name_of(photo: ImageData) -> str:
-    return colorized_name(Path(photo.orig_name or "photo").stem)
+    """Of the download: the browser's name of the photo, as far as a file can have it."""
+    name = (photo.orig_name or "photo").encode(errors="replace").decode()  # no half characters
+    return colorized_name(Path(strip_invalid_filename_characters(name)).stem)
 
 
 def photo_id(path: str) -> str:
@@ -98,7 +112,7 @@ def colorize(
     with one_sentence():
         path, colorizer = path_of(photo), load_colorizer(weights)
         wanted = pictures.parse_pins(pins)
-        rgb = read_photo(Path(path))
+        rgb = read_upload(Path(path))
         colored = colorizer.colorize(rgb, pins=wanted, vividness=vividness)
     before, after = (shrunk(picture, PREVIEW_PIXELS) for picture in (rgb, colored))
     return (
@@ -188,7 +202,7 @@ def make_download(shown: Shown) -> Any:
     if asked is None or asked is shown.saved:
         return gr.skip()
     with one_sentence():
-        rgb = read_photo(Path(asked.path))
+        rgb = read_upload(Path(asked.path))
         colorizer = load_colorizer(asked.weights)
         colored = colorizer.colorize(rgb, pins=asked.pins, vividness=asked.vividness)
     if shown.asked is not asked:

@@ -8,9 +8,9 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
+from demo.uploads import read_upload
 from model.colorizer import UNKNOWN, Colorizer, Pin, PinError, recolor, save_png
 from model.metrics import fruit_ciede2000, is_in_color
-from model.photos import read_photo
 from model.upsampling import shrunk
 
 PREVIEW_PIXELS = 1024  # longer side of what the page shows; the download has full size
@@ -28,7 +28,7 @@ def load_colorizer(weights: str) -> Colorizer:
 @functools.lru_cache(maxsize=8)
 def read_preview(path: str) -> tuple[np.ndarray, Size]:
     """The preview of the photo in this file, and the size of the photo itself."""
-    rgb = read_photo(Path(path))
+    rgb = read_upload(Path(path))
     return shrunk(rgb, PREVIEW_PIXELS), rgb.shape[1::-1]
 
 

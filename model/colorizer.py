@@ -8,6 +8,7 @@ The page, the command line, the study and the tests all come through `Colorizer.
 
 import sys
 from collections.abc import Sequence
+from numbers import Real
 from pathlib import Path
 
 import cv2
@@ -38,6 +39,10 @@ WHITE_BORDER = 2 / 3  # white share of the outermost pixels: all Fruits-360 has 
 FILLS_FRAME = 0.9  # a fruit that takes this share of the longer side: as in Fruits-360
 HIGHLIGHT = 90  # L from which on a place shows the light and not the fruit
 PLACES = 3  # pins that bring an alternative about
+
+
+class VividnessError(ValueError):
+    """A vividness that cannot be used; the message is one sentence that says what can."""
 
 
 class Colorizer:
@@ -85,7 +90,7 @@ class Colorizer:
             PhotoError: not such an array, or over `MAX_MEGAPIXELS`.
             PinError: a pin outside the photo or of no colour, over `MAX_PINS`, or a network that
                 takes none.
-            ValueError: another vividness.
+            VividnessError: another vividness.
         """
         check_vividness(vividness)
         rgb = array_to_rgb(photo)
@@ -228,10 +233,10 @@ class Colorizer:
 
 
 def check_vividness(vividness: float) -> None:
-    """Raise ValueError unless it is a factor from 0 to `MAX_VIVIDNESS`."""
-    if not 0 <= vividness <= MAX_VIVIDNESS:
-        raise ValueError(
-            f"The vividness is {vividness}; it goes from 0 (grey) over 1 to {MAX_VIVIDNESS}."
+    """Raise VividnessError unless it is a factor from 0 to `MAX_VIVIDNESS`."""
+    if not isinstance(vividness, Real) or not 0 <= vividness <= MAX_VIVIDNESS:
+        raise VividnessError(
+            f"The vividness is {vividness!r:.40}; it goes from 0 (grey) over 1 to {MAX_VIVIDNESS}."
         )
 
 

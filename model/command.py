@@ -1,6 +1,7 @@
 """The command line of the colorizer: `python -m model.colorizer`."""
 
 import argparse
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -12,29 +13,38 @@ from tqdm import tqdm
 from model.colorizer import (
     DEFAULT_WEIGHTS,
     MAX_VIVIDNESS,
-    UNKNOWN,
     Colorizer,
     Pin,
     PinError,
     check_vividness,
     colorized_name,
-    save_png,
 )
+from model.engines import EngineError, Task, run_here, run_on_ray
 from model.networks import available_weights
-from model.photos import MAX_MEGAPIXELS, SUFFIXES, PhotoError, read_photo
+from model.photos import MAX_MEGAPIXELS, SUFFIXES
+
+
+def _listed(given: list[Path]) -> Iterator[Path]:
+    """What was given, with the lines of each text file in its place."""
+    for path in given:
+        if path.suffix.lower() == ".txt" and path.is_file():
+            yield from (Path(os.fsdecode(line)) for line in path.read_bytes().splitlines() if line)
+        else:
+            yield path
 
 
 def _photos(given: list[Path], out: Path) -> Iterator[tuple[Path, Path]]:
     """Each photo to do and where its result goes; folders keep their inner structure."""
     taken: set[Path] = set()
-    for path in given:
+    for path in dict.fromkeys(_listed(given)):
+        is_folder = path.is_dir()
         inner = sorted(
             file
             for file in path.rglob("*")
             if file.suffix.lower() in SUFFIXES and file.is_file() and not _is_result(file, out)
         )
-        for photo in inner if path.is_dir() else [path]:
-            folder = out / photo.parent.relative_to(path) if path.is_dir() else out
+        for photo in inner if is_folder else [path]:
+            folder = out / photo.parent.relative_to(path) if is_folder else out
             # apple.jpg may stand beside apple.png, or in two folders
             full = photo.name.replace(".", "-")
             stems = chain([photo.stem, full], (f"{full}-{number}" for number in count(2)))
@@ -42,6 +52,14 @@ def _photos(given: list[Path], out: Path) -> Iterator[tuple[Path, Path]]:
             target = next(target for target in targets if target not in taken)
             taken.add(target)
             yield photo, target
+
+
+def _is_done(photo: Path, target: Path) -> bool:
+    """Whether the result is there, and no older than the photo."""
+    try:
+        return target.stat().st_mtime >= photo.stat().st_mtime
+    except OSError:
+        return False
 
 
 def _is_result(file: Path, out: Path) -> bool:
@@ -55,7 +73,12 @@ def main(argv: list[str] | None = None) -> int:
         prog="model.colorizer",
         description=f"Colorize photos: JPEG, PNG, WebP, TIFF, BMP, GIF to {MAX_MEGAPIXELS} MP.",
     )
-    parser.add_argument("photos", nargs="+", type=Path, help="files and folders")
+    parser.add_argument(
+        "photos",
+        nargs="+",
+        type=Path,
+        help="files, folders, and .txt files with a path on each line",
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder for <name>-colorized.png")
     parser.add_argument(
         "--weights",
@@ -82,9 +105,20 @@ def main(argv: list[str] | None = None) -> int:
         metavar="N",
         help="up to N other plausible versions, <name>-colorized-1.png and so on",
     )
+    parser.add_argument(
+        "--resume", action="store_true", help="leave out photos whose result is there and newer"
+    )
+    parser.add_argument(
+        "--engine",
+        choices=["here", "ray"],
+        default="here",
+        help="one photo after the other, or Ray Data (requirements-ray.txt), on the cluster that"
+        " RAY_ADDRESS names or else on all processors (default: %(default)s)",
+    )
+    parser.add_argument("--workers", type=int, metavar="N", help="of Ray, in place of all")
     arguments = parser.parse_args(argv)
-    work = list(_photos(arguments.photos, arguments.out))
     try:
+        work = list(_photos(arguments.photos, arguments.out))
         check_vividness(arguments.vividness)
         pins = [Pin.parse(text) for text in arguments.pin]
         if pins and len(work) != 1:
@@ -94,35 +128,31 @@ def main(argv: list[str] | None = None) -> int:
         colorizer = Colorizer.load(arguments.weights)
         if arguments.alternatives and not colorizer.takes_pins:
             raise ValueError(f"--alternatives: the weights {colorizer.name} have none.")
+        if arguments.workers is not None and (arguments.engine == "here" or arguments.workers < 1):
+            raise ValueError(f"--workers is {arguments.workers}: 1 or more, of --engine ray.")
         arguments.out.mkdir(parents=True, exist_ok=True)
-    except (ValueError, OSError) as error:
+        given = len(work)
+        if arguments.resume:
+            work = [(photo, target) for photo, target in work if not _is_done(photo, target)]
+        task = Task(colorizer, tuple(pins), arguments.vividness, arguments.alternatives)
+        if arguments.engine == "ray" and work:
+            outcomes = run_on_ray(task, work, workers=arguments.workers)
+        else:
+            outcomes = run_here(task, work)
+        outcomes = list(tqdm(outcomes, "colorizing", len(work), unit="photo", disable=None))
+    except KeyboardInterrupt:
+        print("\nInterrupted. Go on with the same command and --resume.", file=sys.stderr)
+        return 130
+    except (ValueError, OSError, EngineError) as error:
         print(f"model.colorizer: {error}", file=sys.stderr)
         return 2
 
-    failed, notes = [], []
-    for photo, target in tqdm(work, desc="colorizing", unit="photo", disable=None):
-        try:
-            rgb = read_photo(photo)
-            if not colorizer.knows(rgb):
-                notes.append(f"{photo.name}: {UNKNOWN}")
-            versions = [()]
-            if arguments.alternatives:
-                versions += colorizer.alternatives(rgb, count=arguments.alternatives)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            for number, version in enumerate(versions):
-                colored = colorizer.colorize(
-                    rgb, pins=[*version, *pins], vividness=arguments.vividness
-                )
-                save_png(colored, _numbered(target, number))
-        except (PhotoError, PinError, OSError) as error:
-            failed.append(str(error))
-    for sentence in notes:
-        print(sentence, file=sys.stderr)
-    for sentence in failed or ([] if work else ["there is no photo in what was given"]):
+    failed = [outcome.failed for outcome in outcomes if outcome.failed]
+    for note in (outcome.note for outcome in outcomes if outcome.note):
+        print(note, file=sys.stderr)
+    for sentence in failed or ([] if given else ["there is no photo in what was given"]):
         print(f"failed: {sentence}", file=sys.stderr)
-    print(f"{len(work) - len(failed)} of {len(work)} photos colorized into {arguments.out}")
-    return 1 if failed or not work else 0
-
-
-def _numbered(target: Path, number: int) -> Path:
-    return target.with_stem(f"{target.stem}-{number}") if number else target
+    before = f" ({given - len(work)} more were there)" if arguments.resume else ""
+    done = len(work) - len(failed)
+    print(f"{done} of {len(work)} photos colorized into {arguments.out}{before}")
+    return 1 if failed or not given else 0

@@ -1,14 +1,19 @@
 """Image files in, arrays out: every way in which a photo enters the product passes here."""
 
 import io
+import math
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageCms, ImageOps
 
 MAX_MEGAPIXELS = 50
+MAX_SIDE = 1_000_000  # pixels: OpenCV's tables for a longer one take more memory than the picture
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")
 SUFFIXES = {".jpg", ".jpeg", ".mpo", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif"}
+BAND_PIXELS = 2**21  # a decoded picture is converted band by band: memory stays bounded
 
 Image.MAX_IMAGE_PIXELS = None  # `read_photo` has a limit of its own, and no warning before it
 
@@ -30,9 +35,10 @@ def read_photo(path: Path) -> np.ndarray:
         (H, W, 3) uint8 sRGB.
 
     Raises:
-        PhotoError: not an image, damaged, or over `MAX_MEGAPIXELS` (found before decoding).
+        PhotoError: not an image, damaged, or over `MAX_MEGAPIXELS` or `MAX_SIDE` (found before
+            decoding).
     """
-    name = Path(path).name
+    name = shown_name(path)
     try:
         if Path(path).stat().st_size == 0:
             raise PhotoError(f"{name} is empty (0 bytes).")
@@ -42,8 +48,12 @@ def read_photo(path: Path) -> np.ndarray:
                 raise PhotoError(
                     f"{name} has {megapixels:,.0f} megapixels; the limit is {MAX_MEGAPIXELS}."
                 )
+            if max(image.size) > MAX_SIDE:
+                raise PhotoError(f"{name} has over {MAX_SIDE:,} pixels a side, the limit.")
+            if not megapixels:
+                raise PhotoError(f"{name} has no pixels.")
             image.load()
-            return _to_rgb(image)
+            return _to_rgb(image, name)
     except PhotoError:
         raise
     except Image.UnidentifiedImageError:
@@ -54,9 +64,21 @@ def read_photo(path: Path) -> np.ndarray:
         raise PhotoError(f"{name} may not be read (permission denied).") from None
     except IsADirectoryError:
         raise PhotoError(f"{name} is a folder, not an image.") from None
+    except MemoryError:
+        raise PhotoError(f"{name} takes more memory to read than there is.") from None
     except Exception as error:  # Pillow's decoders raise many kinds on damaged data
         reason = getattr(error, "strerror", None) or error  # without the path
-        raise PhotoError(f"{name} is damaged and cannot be read ({reason}).") from None
+        raise PhotoError(f"{name} is damaged and cannot be read ({_printable(reason)}).") from None
+
+
+def shown_name(path: Path) -> str:
+    """The name of a file, short and printable enough for a sentence."""
+    name = _printable(Path(path).name)
+    return name if len(name) <= 80 else f"{name[:50]}...{name[-20:]}"
+
+
+def _printable(text: object) -> str:
+    return "".join(letter if letter.isprintable() else "?" for letter in str(text))
 
 
 def array_to_rgb(photo: np.ndarray) -> np.ndarray:
@@ -66,15 +88,20 @@ def array_to_rgb(photo: np.ndarray) -> np.ndarray:
         photo: (H, W), (H, W, 1), (H, W, 3) or (H, W, 4); uint8, uint16, bool, or float in 0..1.
 
     Raises:
-        PhotoError: another shape or type, no pixel, over `MAX_MEGAPIXELS`, or NaN.
+        PhotoError: another shape or type, no pixel, over `MAX_MEGAPIXELS` or `MAX_SIDE`, or NaN.
     """
-    photo = np.asarray(photo)
+    try:
+        photo = np.asarray(photo)
+    except ValueError:
+        raise PhotoError("A photo has rows of the same length; these are different.") from None
     if photo.ndim == 2:
         photo = photo[..., None]
     if photo.ndim != 3 or photo.shape[2] not in (1, 3, 4) or photo.size == 0:
         raise PhotoError(f"A photo has height, width and 1, 3 or 4 channels, not {photo.shape}.")
     if photo.shape[0] * photo.shape[1] > MAX_MEGAPIXELS * 1e6:
         raise PhotoError(f"The photo has over {MAX_MEGAPIXELS} megapixels, the limit.")
+    if max(photo.shape) > MAX_SIDE:
+        raise PhotoError(f"The photo has over {MAX_SIDE:,} pixels a side, the limit.")
     if photo.dtype == bool:
         photo = photo * np.uint8(255)
     elif photo.dtype.newbyteorder("=") == np.uint16:
@@ -90,26 +117,46 @@ def array_to_rgb(photo: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(np.broadcast_to(photo, (*photo.shape[:2], 3)))
 
 
-def _to_rgb(image: Image.Image) -> np.ndarray:
-    try:
-        image = ImageOps.exif_transpose(image)
-    except Exception:  # broken EXIF, of which Pillow raises many kinds, is no reason to refuse
-        pass
-    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        return array_to_rgb(_to_unit_range(np.asarray(image)))
+def _to_rgb(image: Image.Image, name: str) -> np.ndarray:
+    with suppress(Exception):  # broken EXIF, of many kinds to Pillow, is no reason to refuse
+        ImageOps.exif_transpose(image, in_place=True)
+    deep = image.mode in ("I", "F") or image.mode.startswith("I;16")
+    white = _white_level(image, name) if deep else None
+    rgb = np.empty((image.height, image.width, 3), np.uint8)
+    for rows, band in _bands(image):
+        if deep:
+            rgb[rows] = array_to_rgb(np.asarray(band, np.float32) / np.float32(white))
+        else:
+            rgb[rows] = _band_to_rgb(band)
+    return rgb
+
+
+def _bands(image: Image.Image) -> Iterator[tuple[slice, Image.Image]]:
+    """All rows of the picture, some at a time."""
+    height = max(1, BAND_PIXELS // image.width)
+    for top in range(0, image.height, height):
+        bottom = min(top + height, image.height)
+        yield slice(top, bottom), image.crop((0, top, image.width, bottom))
+
+
+def _white_level(image: Image.Image, name: str) -> float:
+    """What counts as white in grey of 16 or 32 bits, or float of unknown range."""
+    greatest = -math.inf
+    for _, band in _bands(image):
+        values = np.asarray(band)
+        if not np.isfinite(values).all():
+            raise PhotoError(f"{name} holds values that are not numbers (NaN or infinite).")
+        greatest = max(greatest, float(values.max()))
+    if image.mode == "F":
+        return max(1.0, greatest)
+    return 65535 if greatest <= 65535 else greatest
+
+
+def _band_to_rgb(image: Image.Image) -> np.ndarray:
     image = _to_srgb(image)
     if image.has_transparency_data:
         return _on_white(image.convert("RGBA"))
     return np.array(image.convert("RGB"))
-
-
-def _to_unit_range(pixels: np.ndarray) -> np.ndarray:
-    """Grey of 16 or 32 bits, or float of unknown range, as float in 0..1."""
-    if not np.isfinite(pixels).all():
-        raise PhotoError("The photo holds values that are not numbers (NaN or infinite).")
-    if np.issubdtype(pixels.dtype, np.floating):
-        return pixels / max(1.0, float(pixels.max()))
-    return pixels / (65535 if pixels.max() <= 65535 else float(pixels.max()))
 
 
 def _to_srgb(image: Image.Image) -> Image.Image:

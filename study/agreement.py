@@ -13,6 +13,7 @@ COLUMNS = [
     "condition",
     "list",
     "raters",
+    "complete",
     "pictures",
     "icc_single",
     "icc_low",
@@ -28,9 +29,9 @@ def agreement(table: pd.DataFrame) -> pd.DataFrame:
 
     `icc_single` is ICC(2,1) of Shrout & Fleiss (two-way random, absolute agreement) with its 95%
     interval, `icc_mean` is ICC(2,k): of single ratings and of the mean over the raters. Both need
-    raters who rated the same pictures, so raters with a gap are left out of them and the row "all"
-    has none. `alpha` is Krippendorff's for interval data and allows gaps. NaN where undefined, and
-    `note` says why.
+    raters who rated the same pictures, so they are over those who rated all of them, `complete` of
+    the `raters`, and the row "all" has none. `alpha` is Krippendorff's for interval data: over all
+    raters, with gaps allowed, without an interval. NaN where undefined, and `note` says why.
 
     Six wines and four judges of Shrout & Fleiss 1979:
 
@@ -41,9 +42,9 @@ def agreement(table: pd.DataFrame) -> pd.DataFrame:
     ...      for judge in range(4)],
     ...     columns=["rater", "picture", "condition", "rating"],
     ... )
-    >>> print(agreement(table)[["list", "raters", "icc_single", "icc_mean"]].round(2))
-      list  raters  icc_single  icc_mean
-    0    A       4        0.29      0.62
+    >>> print(agreement(table)[["list", "raters", "complete", "icc_single", "icc_mean"]].round(2))
+      list  raters  complete  icc_single  icc_mean
+    0    A       4         4        0.29      0.62
     """
     table = table.assign(list=lists_of(table))
     rows = []
@@ -53,7 +54,7 @@ def agreement(table: pd.DataFrame) -> pd.DataFrame:
         for name in [*names, "all"] if len(names) > 1 else names:
             part = shown if name == "all" else shown[shown["list"] == name]
             rows.append((condition, name, *_agreement(part, condition, single=name != "all")))
-    return pd.DataFrame(rows, columns=COLUMNS)
+    return pd.DataFrame(rows, columns=COLUMNS).astype({"complete": "Int64"})
 
 
 def _agreement(part: pd.DataFrame, condition: str, *, single: bool) -> tuple:
@@ -75,7 +76,9 @@ def _agreement(part: pd.DataFrame, condition: str, *, single: bool) -> tuple:
         note = "The raters who rated all pictures gave equal ratings: no intraclass correlation."
     elif single:
         figures = _icc(complete)
-    return (*y.shape, *figures, _alpha(y), note)
+    raters, pictures = y.shape
+    count = len(complete) if single else None
+    return (raters, count, pictures, *figures, _alpha(y), note)
 
 
 def _icc(y: np.ndarray) -> list[float]:

@@ -1,22 +1,25 @@
 """Bootstrap intervals of condition means, raters and pictures resampled."""
 
 import numpy as np
-import pandas as pd
 
-from study.moments import sets_of
-from study.ratings import DIGITS, as_cells, conditions_of, rater_means
+from study.moments import mean_of_seen, sets_of
+from study.ratings import Cells
 
 DRAWS = 2000
 
 
-def bootstrap_means(table: pd.DataFrame, *, draws: int = DRAWS, seed: int = 0) -> pd.DataFrame:
-    """The mean of rater means in each condition, with a 95% percentile interval.
+def bootstrap_intervals(cells: Cells) -> np.ndarray:
+    """(conditions, 2): the 95% percentile interval of each condition's mean of rater means.
 
     Raters are drawn within their lists and pictures within the sets that the lists swap, all but
-    one of each with replacement, which makes the variance come out right in small samples (Rao & Wu
-    1988). The interval speaks for other raters and other pictures; NaN where there are not two of
-    each in some list or set, or no spread.
+    one of each with replacement and weighted to the size of the whole: the variance between raters
+    and that between pictures are then right (Rao & Wu 1988), while the noise of single ratings
+    counts more than once, which is conservative (Owen 2007). The interval speaks for other raters
+    and other pictures; how well it covers is in results/study-design/README.md. NaN where a list
+    has not two raters or a set not two pictures, which would add no variance, and without spread.
 
+    >>> from study.ratings import as_cells
+    >>> import pandas as pd
     >>> rng = np.random.default_rng(1)
     >>> rater, picture = np.divmod(np.arange(60), 10)
     >>> table = pd.DataFrame({
@@ -25,55 +28,57 @@ def bootstrap_means(table: pd.DataFrame, *, draws: int = DRAWS, seed: int = 0) -
     ...     "condition": np.where((rater + picture) % 2, "control", "generated"),
     ...     "rating": rng.integers(3, 9, 60),
     ... })
-    >>> bootstrap_means(table).round(1)
-       condition  mean  low  high
-    0    control   5.7  4.6   6.8
-    1  generated   5.1  4.1   6.3
+    >>> bootstrap_intervals(as_cells(table)).round(1)
+    array([[4.6, 6.8],
+           [4.1, 6.3]])
     """
-    conditions = conditions_of(table)
-    cells = as_cells(table, conditions)
-    sets = sets_of(cells.y, cells.lists) if len(table) else np.zeros(0, int)
-    means = resampled(cells.y, cells.lists, sets, draws, np.random.default_rng(seed))
-    rows = []
-    for number, condition in enumerate(conditions):
-        seen = np.isfinite(cells.y[number])
-        varied = _repeats(cells.lists[seen.any(axis=1)]) and _repeats(sets[seen.any(axis=0)])
-        low, high = np.nanquantile(means[:, number], [0.025, 0.975]) if varied else (np.nan,) * 2
-        mean = rater_means(table, conditions)[condition].mean()
-        if not high - low > 1e-9:
-            low = high = np.nan
-        rows.append((condition, round(mean, DIGITS), float(low), float(high)))
-    return pd.DataFrame(rows, columns=["condition", "mean", "low", "high"])
+    found = np.full((len(cells.y), 2), np.nan)
+    if not cells.y.size:
+        return found
+    sets = sets_of(cells.y, cells.lists)
+    means = resampled(cells.y, cells.lists, sets, DRAWS, np.random.default_rng(0))
+    for number, seen in enumerate(np.isfinite(cells.y)):
+        if _pairs(cells.lists[seen.any(axis=1)]) and _pairs(sets[seen.any(axis=0)]):
+            low, high = np.nanquantile(means[:, number], [0.025, 0.975])
+            if high - low > 1e-9:
+                found[number] = low, high
+    return found
 
 
 def resampled(
     y: np.ndarray, lists: np.ndarray, sets: np.ndarray, draws: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """(draws, conditions) means of rater means over resampled raters and pictures.
+    """(draws, conditions) means of the lists' means of rater means, raters and pictures resampled.
 
     y is (conditions, raters, pictures), NaN where nothing was rated.
     """
-    raters, pictures = _counts(lists, draws, rng), _counts(sets, draws, rng)
+    raters, pictures = _weights(lists, draws, rng), _weights(sets, draws, rng)
     seen = np.isfinite(y)
     total = np.einsum("crp,bp->bcr", np.where(seen, y, 0), pictures, optimize=True)
     count = np.einsum("crp,bp->bcr", seen.astype(float), pictures, optimize=True)
     rated = count > 0  # a rater with gaps may have rated none of the pictures drawn
     weight = raters[:, None] * rated
-    means = np.where(rated, total / np.maximum(count, 1), 0)
-    whole = weight.sum(axis=-1)
-    return np.where(whole > 0, (weight * means).sum(axis=-1) / np.maximum(whole, 1), np.nan)
+    weighted = weight * np.where(rated, total, 0) / np.where(rated, count, 1)
+    of_lists = []
+    for name in np.unique(lists):
+        whole = weight[..., lists == name].sum(axis=-1)
+        mean = weighted[..., lists == name].sum(axis=-1) / np.where(whole > 0, whole, 1)
+        of_lists.append(np.where(whole > 0, mean, np.nan))
+    return mean_of_seen(np.stack(of_lists, axis=-1), -1)
 
 
-def _counts(strata: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarray:
-    """(draws, n) how often each unit is drawn: size - 1 of each stratum, at least one."""
-    counts = np.zeros((draws, len(strata)))
+def _weights(strata: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarray:
+    """(draws, n) weights that sum to the size n of each stratum, of n - 1 units drawn from it."""
+    weights = np.ones((draws, len(strata)))
     for name in np.unique(strata):
         units = np.flatnonzero(strata == name)
-        share = np.full(len(units), 1 / len(units))
-        counts[:, units] = rng.multinomial(max(1, len(units) - 1), share, size=draws)
-    return counts
+        size = len(units)
+        if size > 1:
+            drawn = rng.multinomial(size - 1, np.full(size, 1 / size), size=draws)
+            weights[:, units] = drawn * size / (size - 1)
+    return weights
 
 
-def _repeats(strata: np.ndarray) -> bool:
-    """Whether some stratum has two units, so that resampling can vary."""
-    return len(np.unique(strata)) < len(strata)
+def _pairs(strata: np.ndarray) -> bool:
+    """Whether every stratum has two units or more, so that resampling lets it vary."""
+    return len(strata) > 0 and np.unique(strata, return_counts=True)[1].min() > 1

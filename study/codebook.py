@@ -139,8 +139,10 @@ ABOUT = {
 NOTES = (
     "Rows of simulated raters are marked: `simulated` is true. They are not people.",
     "CSV: UTF-8, RFC 4180. A text that a spreadsheet would take for a formula, because it begins"
-    " with = + - @, a tab or a carriage return, has an apostrophe put before it; in JSON it stands"
-    " as it was given. Numbers are numbers. Empty is unknown or does not apply (JSON: null).",
+    " with = + - @, also full-width, a tab or a new line, has an apostrophe put before it; in JSON"
+    " it stands as it was given. Numbers are numbers. Empty is unknown or does not apply (JSON:"
+    " null).",
+    "What is no character (half of a surrogate pair, which a browser may send) is written as ?.",
     "`python -m study.report --ratings ratings.csv` analyses the export.",
 )
 

@@ -4,32 +4,33 @@ Raters and pictures are both samples, and which of them a test counts decides wh
 `by_raters` treats the pictures as given, `by_pictures` the raters, `by_both` neither. In the
 counterbalanced design the lists differ in the pictures that are their controls, which moves every
 rater's difference up in one list and down in the other; all three take that out by comparing
-within lists (or within the sets of pictures that the lists swap). How often each errs is in
-results/study-design/README.md.
+within lists (or within the sets of pictures that the lists swap); `paired_difference` and
+`wilcoxon` do not. How often each errs is in results/study-design/README.md. Each takes the ratings
+of two conditions, as `study.ratings.as_cells` gives them.
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from scipy import stats
 
 from study.moments import (
     Moments,
     crossed,
+    half_width,
     p_values,
     picture_differences,
     rater_differences,
     rounded_mean,
     stratified,
+    tost,
 )
-from study.ratings import CONTROL, DIGITS, as_cells
+from study.ratings import DIGITS, Cells
 
-OTHER_RATERS = "other raters, these pictures"
-OTHER_PICTURES = "other pictures, these raters"
-OTHER_BOTH = "other raters and other pictures"
+OTHER_RATERS = "other raters"
+OTHER_PICTURES = "other pictures"
+OTHER_BOTH = "other raters and pictures"
 RESAMPLES = 2**15  # permutations are counted up to here, beyond it as many are sampled
 
 
@@ -41,13 +42,27 @@ class Contrast:
     speaks_for: str
     n: int  # raters, pictures, or ratings
     mean: float
-    se: float
-    df: float
-    ci_low: float
-    ci_high: float
-    t: float
-    p: float
+    se: float = math.nan
+    df: float = math.nan
+    ci_low: float = math.nan
+    ci_high: float = math.nan
+    t: float = math.nan
+    p: float = math.nan
     note: str = ""
+
+
+@dataclass(frozen=True)
+class PairedDifference(Contrast):
+    """The paired t test and the sign flips; sd and dz are of the differences within lists."""
+
+    sd: float = math.nan
+    dz: float = math.nan  # the mean that `by_raters` tests / sd
+    p_signflip: float = math.nan
+
+    @property
+    def exact(self) -> bool:
+        """Whether `p_signflip` counts every sign flip rather than a sample of them."""
+        return 2**self.n <= RESAMPLES
 
 
 @dataclass(frozen=True)
@@ -79,19 +94,17 @@ class Equivalence:
 
     margin: float
     mean: float
-    ci_low: float
-    ci_high: float
-    df: float
-    p_lower: float
-    p_upper: float
-    p: float
-    equivalent: bool | None
+    ci_low: float = math.nan
+    ci_high: float = math.nan
+    df: float = math.nan
+    p_lower: float = math.nan
+    p_upper: float = math.nan
+    p: float = math.nan
+    equivalent: bool | None = None
     note: str = ""
 
 
-def by_raters(
-    table: pd.DataFrame, condition: str = "generated", reference: str = CONTROL
-) -> Contrast:
+def by_raters(cells: Cells) -> Contrast:
     """Test over raters, within lists: does it hold for other raters of these pictures?
 
     Each rater gives one difference of means; its mean is that of the lists' means, and the spread
@@ -99,83 +112,89 @@ def by_raters(
     the paired t test, with two Student's t test between the lists (of the differences, the sign of
     one list turned).
 
-    >>> extra = [1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4,
-    ...          0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0]
-    >>> sleep = pd.DataFrame({  # Student 1908
-    ...     "rater": [*"abcdefghij"] * 2,
-    ...     "picture": "none",
-    ...     "condition": ["control"] * 10 + ["generated"] * 10,
-    ...     "rating": extra,
-    ... })
-    >>> result = by_raters(sleep)
+    >>> sleep = [[1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4],  # Student 1908
+    ...          [0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0]]
+    >>> one_list = np.zeros(10, int)
+    >>> result = by_raters(Cells(np.array(sleep)[..., None], one_list))
     >>> print(f"{result.mean:.2f}, t({result.df:g}) = {result.t:.4f}, p = {result.p:.5f}")
     1.58, t(9) = 4.0621, p = 0.00283
     """
-    cells = as_cells(table, [reference, condition])
     differences, lists = rater_differences(cells.y, cells.lists)
     n, result = len(differences), stratified(differences, lists)
     return _contrast("t test over raters", OTHER_RATERS, n, result, _why_not(n, result, "rater"))
 
 
-def by_pictures(
-    table: pd.DataFrame, condition: str = "generated", reference: str = CONTROL
-) -> Contrast:
+def by_pictures(cells: Cells) -> Contrast:
     """Test over pictures: does it hold for other pictures, rated by these raters?
 
     Where pictures were shown in both conditions each gives one difference, compared within the sets
     that the lists swap. In the paper's design, where a picture is always control or always
     generated, it is Student's t test between the two groups of picture means.
 
-    >>> paper = pd.DataFrame({
-    ...     "rater": ["A", "B"] * 4,
-    ...     "picture": ["plum", "plum", "pear", "pear", "fig", "fig", "lime", "lime"],
-    ...     "condition": ["control"] * 4 + ["generated"] * 4,
-    ...     "rating": [9, 8, 7, 8, 3, 4, 2, 3],
-    ... })
-    >>> result = by_pictures(paper)
+    >>> nan = np.nan
+    >>> control = [[9, 7, nan, nan], [8, 8, nan, nan]]  # (raters, pictures)
+    >>> model = [[nan, nan, 3, 2], [nan, nan, 4, 3]]
+    >>> result = by_pictures(Cells(np.array([control, model]), np.zeros(2, int)))
     >>> print(f"{result.mean:g}, t({result.df:g}) = {result.t:.3f}, p = {result.p:.3f}")
     5, t(2) = 7.071, p = 0.019
     """
-    cells = as_cells(table, [reference, condition])
     values, sets = picture_differences(cells.y, cells.lists)
     n, result = len(values), stratified(values, sets)
     note = _why_not(n, result, "picture")
     return _contrast("t test over pictures", OTHER_PICTURES, n, result, note)
 
 
-def by_both(
-    table: pd.DataFrame, condition: str = "generated", reference: str = CONTROL
-) -> Contrast:
+def by_both(cells: Cells) -> Contrast:
     """Test over raters and pictures: does it hold for other raters and other pictures?
 
     The variance of the mean difference is that over raters, plus that over pictures, less the
     noise of single ratings that both contain, with Satterthwaite's degrees of freedom: the quasi-F
     of Winer as a t test; Westfall, Kenny & Judd (2014) give it for crossed and counterbalanced
     designs. Where either of the two is below the noise, the larger one counts with its own degrees
-    of freedom, which errs on the safe side.
+    of freedom, which errs on the safe side. The mean is that of `by_raters`.
 
-    >>> table = pd.DataFrame({
-    ...     "rater": np.repeat([*"ABCD"], 4),
-    ...     "picture": ["plum", "pear", "fig", "lime"] * 4,
-    ...     "condition": ["control", "control", "generated", "generated"] * 2
-    ...     + ["generated", "generated", "control", "control"] * 2,
-    ...     "rating": [9, 8, 3, 2, 8, 9, 4, 4, 5, 3, 9, 7, 3, 4, 8, 6],
-    ... })
-    >>> result = by_both(table)
+    >>> nan = np.nan
+    >>> control = [[9, 8, nan, nan], [8, 9, nan, nan], [nan, nan, 9, 7], [nan, nan, 8, 6]]
+    >>> model = [[nan, nan, 3, 2], [nan, nan, 4, 4], [5, 3, nan, nan], [3, 4, nan, nan]]
+    >>> result = by_both(Cells(np.array([control, model]), np.array([0, 0, 1, 1])))
     >>> print(f"{result.mean:.3f}, t({result.df:.2f}) = {result.t:.3f}, p = {result.p:.3f}")
     4.500, t(2.00) = 11.384, p = 0.008
     """
-    cells = as_cells(table, [reference, condition])
-    n = int(np.isfinite(cells.y).sum())
-    note = by_raters(table, condition, reference).note
-    note = note or by_pictures(table, condition, reference).note
-    result = Moments(np.nan, np.nan, 0) if note else crossed(cells.y, cells.lists)
+    n, over_raters = int(np.isfinite(cells.y).sum()), by_raters(cells)
+    note = over_raters.note or by_pictures(cells).note
+    result = Moments(over_raters.mean, np.nan, 0) if note else crossed(cells.y, cells.lists)
     return _contrast("t test over raters and pictures", OTHER_BOTH, n, result, note)
 
 
-def permutation(
-    table: pd.DataFrame, condition: str = "generated", reference: str = CONTROL
-) -> Permutation:
+def paired_difference(cells: Cells) -> PairedDifference:
+    """The paired t test and the sign flips, which know nothing of lists.
+
+    To them the difference between the lists' pictures is noise. That errs on the safe side as long
+    as the lists are of about the same size; else it passes for a difference of the conditions.
+
+    >>> sleep = [[1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4],  # Student 1908
+    ...          [0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0]]
+    >>> one_list = np.zeros(10, int)
+    >>> result = paired_difference(Cells(np.array(sleep)[..., None], one_list))
+    >>> print(f"{result.mean:.2f} [{result.ci_low:.2f}, {result.ci_high:.2f}], dz {result.dz:.2f}")
+    1.58 [0.70, 2.46], dz 1.28
+    >>> print(result.p_signflip)  # 4 of 1024 flips are as extreme: one difference is zero
+    0.00390625
+    """
+    differences, lists = rater_differences(cells.y, cells.lists)
+    n, together = len(differences), np.zeros_like(lists)
+    result = stratified(differences, together)
+    tested = _contrast("paired t test", OTHER_RATERS, n, result, _why_not(n, result, "rater"))
+    if n < 2:
+        return PairedDifference(**vars(tested))
+    within, sizes = stratified(differences, lists), np.unique(lists, return_counts=True)[1]
+    sd = math.sqrt(within.variance * len(sizes) / (1 / sizes).mean())
+    dz = float(within.mean) / sd if sd else math.nan
+    p = float(permuted_p(differences, together))
+    return PairedDifference(**vars(tested), sd=sd, dz=dz, p_signflip=p)
+
+
+def permutation(cells: Cells) -> Permutation:
     """The exact test of the design: raters exchanged between the lists they were drawn into.
 
     With two lists, an exchanged rater's difference changes its sign, and so many others with it
@@ -184,16 +203,10 @@ def permutation(
     are drawn.
 
     >>> darwin = [49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48]
-    >>> maize = pd.DataFrame({  # Fisher 1935 counts 863 of 32768 in each tail
-    ...     "rater": [*range(15)] * 2,
-    ...     "picture": "none",
-    ...     "condition": ["control"] * 15 + ["generated"] * 15,
-    ...     "rating": [*darwin, *[0] * 15],
-    ... })
-    >>> permutation(maize).p == 2 * 863 / 32768
+    >>> maize = Cells(np.array([darwin, [0] * 15])[..., None], np.zeros(15, int))
+    >>> permutation(maize).p == 2 * 863 / 32768  # Fisher 1935 counts 863 in each tail
     True
     """
-    cells = as_cells(table, [reference, condition])
     differences, lists = rater_differences(cells.y, cells.lists)
     n, sizes = len(differences), np.unique(lists, return_counts=True)[1]
     if n < 2:
@@ -213,27 +226,19 @@ def permutation(
     return Permutation(n, p, smallest, count <= RESAMPLES, note)
 
 
-def wilcoxon(
-    table: pd.DataFrame, condition: str = "generated", reference: str = CONTROL
-) -> Wilcoxon:
+def wilcoxon(cells: Cells) -> Wilcoxon:
     """Wilcoxon's signed-rank test of the raters' differences; equal ones are left out.
 
-    With several lists the difference between their pictures counts as noise. `rank_biserial` is
-    from -1 to 1: the share of the rank sum that is positive minus the negative share.
+    Like the sign flips it knows nothing of lists. Exact, also with ties, for up to 15 raters.
+    `rank_biserial` is from -1 to 1: the share of the rank sum that is positive minus the negative
+    share.
 
     >>> before = [125, 115, 130, 140, 140, 115, 140, 125, 140, 135]
     >>> after = [110, 122, 125, 120, 140, 124, 123, 137, 135, 145]
-    >>> table = pd.DataFrame({
-    ...     "rater": [*range(10)] * 2,
-    ...     "picture": "none",
-    ...     "condition": ["control"] * 10 + ["generated"] * 10,
-    ...     "rating": [*before, *after],
-    ... })
-    >>> result = wilcoxon(table)
+    >>> result = wilcoxon(Cells(np.array([before, after])[..., None], np.zeros(10, int)))
     >>> print(f"n = {result.n}, W = {result.w:g}, r = {result.rank_biserial:.2f}")
     n = 9, W = 18, r = 0.20
     """
-    cells = as_cells(table, [reference, condition])
     differences = rater_differences(cells.y, cells.lists)[0]
     n = np.count_nonzero(differences)
     if n == 0:
@@ -242,57 +247,45 @@ def wilcoxon(
     differences = differences[differences != 0]
     ranks = stats.rankdata(np.abs(differences))
     balance = float((ranks * np.sign(differences)).sum() / ranks.sum())
-    w, p = signed_rank(differences)
-    return Wilcoxon(n, w, p, balance, 2**n <= RESAMPLES)
+    exact = 2**n <= RESAMPLES
+    if n == 1:  # scipy wants two
+        return Wilcoxon(n, 0.0, 1.0, balance, exact)
+    method = stats.PermutationMethod(n_resamples=RESAMPLES) if exact else "approx"
+    test = stats.wilcoxon(differences, method=method)
+    return Wilcoxon(n, float(test.statistic), float(test.pvalue), balance, exact)
 
 
-def equivalence(
-    table: pd.DataFrame,
-    margin: float,
-    condition: str = "generated",
-    reference: str = CONTROL,
-    *,
-    alpha: float = 0.05,
-    contrast: Callable[..., Contrast] = by_raters,
-) -> Equivalence:
+def equivalence(tested: Contrast, margin: float) -> Equivalence:
     """Two one-sided tests: is the difference within `margin` points either way?
 
-    `p` is the larger of both; the interval has the level 1 - 2 alpha and lies within the margin
-    exactly when p is below alpha. It speaks for what `contrast` speaks for.
+    `p` is the larger of both; the 90% interval lies within the margin exactly when p is below .05.
+    It speaks for what `tested` speaks for.
 
-    >>> table = pd.DataFrame({
-    ...     "rater": [*"ABCDEF"] * 2,
-    ...     "picture": "plum",
-    ...     "condition": ["control"] * 6 + ["generated"] * 6,
-    ...     "rating": [8, 7, 9, 8, 7, 8.5, 8, 7.5, 8.5, 8, 7, 8],
-    ... })
-    >>> result = equivalence(table, margin=1)
+    >>> ratings = np.array([[8, 7, 9, 8, 7, 8.5], [8, 7.5, 8.5, 8, 7, 8]])
+    >>> tested = by_raters(Cells(ratings[..., None], np.zeros(6, int)))
+    >>> result = equivalence(tested, margin=1)
     >>> print(result.equivalent, round(result.p, 4))
     True 0.0009
     """
     if not margin > 0:
         raise ValueError(f"The margin of equivalence must be above 0, not {margin}.")
-    tested = contrast(table, condition, reference)
     if tested.note:
-        nothing = [math.nan] * 6
-        return Equivalence(margin, tested.mean, *nothing, None, tested.note)
-    half = stats.t.ppf(1 - alpha, tested.df) * tested.se
-    lower = float(stats.t.sf((tested.mean + margin) / tested.se, tested.df))
-    upper = float(stats.t.cdf((tested.mean - margin) / tested.se, tested.df))
-    p = max(lower, upper)
-    low, high = tested.mean - float(half), tested.mean + float(half)
-    return Equivalence(margin, tested.mean, low, high, tested.df, lower, upper, p, p < alpha)
+        return Equivalence(margin, tested.mean, note=tested.note)
+    result = Moments(tested.mean, tested.se**2, tested.df)
+    half = float(half_width(result, 0.90))
+    lower, upper = (float(p) for p in tost(result, margin))
+    low, high, p = tested.mean - half, tested.mean + half, max(lower, upper)
+    return Equivalence(margin, tested.mean, low, high, tested.df, lower, upper, p, p < 0.05)
 
 
-def is_nested(table: pd.DataFrame, condition: str = "generated", reference: str = CONTROL) -> bool:
+def is_nested(cells: Cells) -> bool:
     """Whether every picture was rated in one condition only, as in the paper.
 
-    >>> paper = {"picture": ["plum", "pear"], "condition": ["control", "generated"]}
-    >>> is_nested(pd.DataFrame(paper))
+    >>> is_nested(Cells(np.array([[[8, np.nan]], [[np.nan, 3]]]), np.zeros(1)))
     True
     """
-    rows = table[table["condition"].isin([reference, condition])]
-    return bool(len(rows) and rows.groupby("picture")["condition"].nunique().max() == 1)
+    shown = np.isfinite(cells.y).any(axis=1)  # (conditions, pictures)
+    return bool(shown.any() and shown.sum(axis=0).max() == 1)
 
 
 def permuted_p(
@@ -316,18 +309,6 @@ def permuted_p(
     ).pvalue
 
 
-def signed_rank(differences: np.ndarray) -> tuple[float, float]:
-    """Wilcoxon's W and p of differences (n,) without zeros; exact, also with ties, up to n = 15."""
-    if 2 ** len(differences) > RESAMPLES:
-        test = stats.wilcoxon(differences, method="approx")
-        return float(test.statistic), float(test.pvalue)
-    if len(differences) == 1:
-        return 0.0, 1.0
-    signed = np.sign(differences) * stats.rankdata(np.abs(differences))
-    w = min(signed[signed > 0].sum(), -signed[signed < 0].sum())
-    return float(w), float(permuted_p(signed, np.zeros(len(signed))))  # sign flips of the ranks
-
-
 def _rounded_difference(first: np.ndarray, second: np.ndarray, axis: int) -> np.ndarray:
     return (np.mean(first, axis=axis) - np.mean(second, axis=axis)).round(DIGITS)
 
@@ -342,15 +323,15 @@ def _why_not(n: int, result: Moments, unit: str) -> str:
         groups = "lists" if unit == "rater" else "sets"
         return f"With {n} {unit}s in {n} {groups} there is no spread within {groups} to test by."
     if result.variance == 0:
-        return f"All {unit}s show the same difference, so it has no interval and no t test."
+        of = "" if n - result.df == 1 else " of each list" if unit == "rater" else " of each set"
+        return f"All {unit}s{of} show the same difference, so it has no interval and no t test."
     return ""
 
 
 def _contrast(method: str, speaks_for: str, n: int, result: Moments, note: str) -> Contrast:
     mean = round(float(result.mean), DIGITS)
     if note:
-        return Contrast(method, speaks_for, n, mean, *[math.nan] * 6, note)
-    se, df = math.sqrt(result.variance), float(result.df)
-    half = float(stats.t.ppf(0.975, df)) * se
-    p = float(p_values(result))
+        return Contrast(method, speaks_for, n, mean, note=note)
+    se, half = math.sqrt(result.variance), float(half_width(result))
+    df, p = float(result.df), float(p_values(result))
     return Contrast(method, speaks_for, n, mean, se, df, mean - half, mean + half, mean / se, p)

@@ -30,7 +30,7 @@ from study.tables import (
     Trial,
 )
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # with which a spreadsheet begins to calculate
+FORMULA = (*"=+-@\t\r\n", *"＝＋－＠")  # with which a spreadsheet begins to calculate
 WHOLE = ("rater", "event", "position", "pairs", "rated", "viewport_width", "viewport_height")
 
 WHO = (RatingSession.rater_id.label("rater"), Rater.simulated)
@@ -187,15 +187,22 @@ def _json(content: object) -> str:
 
 
 def _write(folder: Path, contents: dict[str, str]) -> list[Path]:
+    """All files or none. What is no character, half of a surrogate pair, becomes "?"."""
+    files = {folder / name: text.encode(errors="replace") for name, text in contents.items()}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.iterdir()):
             raise StudyError(f"{folder} is not empty; an export replaces and mixes nothing.")
-        for name, content in contents.items():
-            (folder / name).write_text(content, encoding="utf-8", newline="")
+        try:
+            for file, content in files.items():
+                file.write_bytes(content)
+        except BaseException:
+            for file in files:
+                file.unlink(missing_ok=True)
+            raise
     except OSError as error:
         raise StudyError(f"{folder} cannot be written: {error.strerror}.") from None
-    return [folder / name for name in contents]
+    return list(files)
 
 
 def main(argv: list[str] | None = None) -> int:

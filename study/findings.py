@@ -9,7 +9,7 @@ import pandas as pd
 from statsmodels.stats.multitest import multipletests
 
 from study import agreement, analysis, contrasts, fooling, mixed, ratings
-from study.ratings import CONTROL
+from study.ratings import CONTROL, Cells
 from study.source import Source
 
 PRIMARY = "both"  # the test whose p is adjusted for several models
@@ -30,7 +30,8 @@ def findings(source: Source) -> dict:
     if excluded is not None:  # of those whose ratings count
         excluded = excluded[excluded["rater"].isin(table["rater"])]
     compared = models(source)
-    design = _design(source)
+    cells = _cells(table, compared)
+    design = _design(source, cells)
     margin = frozen.config.margin if frozen and not source.real_or_fake else None
     report = {
         "simulated": source.simulated,
@@ -52,16 +53,18 @@ def findings(source: Source) -> dict:
     }
     if table.empty:
         return plain(report)
-    report |= _main_figures(source, table, margin) | {
+    report |= _main_figures(source, table, cells, margin) | {
         "cells": ratings.cells(table),
         "agreement": agreement.agreement(table),
-        "pictures": ratings.pictures(table),
+        "pictures": _pictures(table, compared),
         "response_times": ratings.response_times(table),
-        "caveats": _caveats(source),
+        "caveats": _caveats(source, cells),
     }
     if excluded is not None and len(excluded):
         kept = ratings.without(table, excluded)
-        figures = _main_figures(source, kept, margin) if len(kept) else {}
+        figures = {}
+        if len(kept):
+            figures = _main_figures(source, kept, _cells(kept, compared), margin)
         counts = {"raters": kept["rater"].nunique(), "ratings": len(kept)}
         report["without_failed"] = counts | figures
     return plain(report)
@@ -75,46 +78,59 @@ def models(source: Source) -> list[str]:
     return found or ["generated"]
 
 
-def _design(source: Source) -> str:
+def _cells(table: pd.DataFrame, compared: list[str]) -> dict[str, Cells]:
+    """Of each model, its ratings and those of the control."""
+    return {model: ratings.as_cells(table, [CONTROL, model]) for model in compared}
+
+
+def _design(source: Source, cells: dict[str, Cells]) -> str:
     """ "paper": every picture is always control or always generated; else "counterbalanced"."""
     if source.study:
         return source.study.config.mode
-    nested = all(contrasts.is_nested(source.table, model) for model in models(source))
+    nested = all(contrasts.is_nested(each) for each in cells.values())
     return "paper" if nested and not source.real_or_fake else "counterbalanced"
 
 
-def _main_figures(source: Source, table: pd.DataFrame, margin: float | None) -> dict:
+def _main_figures(
+    source: Source, table: pd.DataFrame, cells: dict[str, Cells], margin: float | None
+) -> dict:
     if source.real_or_fake:
         rates = plain(fooling.fooling_rates(table))
         _adjust(rates, [rate["p"] for rate in rates])
         return {"fooling": rates}
-    compared = [_comparison(table, model, margin) for model in models(source)]
+    compared = [_comparison(model, each, margin) for model, each in cells.items()]
     _adjust(compared, [each["tests"][PRIMARY]["p"] for each in compared])
     return {"conditions": analysis.condition_summary(table), "comparisons": compared}
 
 
-def _comparison(table: pd.DataFrame, model: str, margin: float | None) -> dict:
+def _comparison(model: str, cells: Cells, margin: float | None) -> dict:
     """Control minus `model`."""
-    paired = analysis.paired_difference(table, model)
-    equivalence = None
-    if margin:
-        equivalence = contrasts.equivalence(table, margin, model, contrast=contrasts.by_both)
+    paired, both = contrasts.paired_difference(cells), contrasts.by_both(cells)
     return plain(
         {
             "condition": model,
             "reference": CONTROL,
             "paired": asdict(paired) | {"exact": paired.exact},
             "tests": {
-                "both": contrasts.by_both(table, model),
-                "raters": contrasts.by_raters(table, model),
-                "pictures": contrasts.by_pictures(table, model),
-                "permutation": contrasts.permutation(table, model),
-                "wilcoxon": contrasts.wilcoxon(table, model),
-                "mixed": mixed.mixed_model(table, model),
+                PRIMARY: both,
+                "raters": contrasts.by_raters(cells),
+                "pictures": contrasts.by_pictures(cells),
+                "permutation": contrasts.permutation(cells),
+                "wilcoxon": contrasts.wilcoxon(cells),
+                "mixed": mixed.mixed_model(cells),
             },
-            "equivalence": equivalence,
+            "equivalence": contrasts.equivalence(both, margin) if margin else None,
         }
     )
+
+
+def _pictures(table: pd.DataFrame, compared: list[str]) -> pd.DataFrame:
+    """`ratings.pictures`, those with the largest difference from the first model first."""
+    found = ratings.pictures(table)
+    largest = f"{compared[0]}_difference"
+    if largest not in found:
+        return found
+    return found.sort_values(largest, ascending=False, kind="stable")
 
 
 def _adjust(rows: list[dict], values: list[float | None]) -> None:
@@ -125,7 +141,7 @@ def _adjust(rows: list[dict], values: list[float | None]) -> None:
         row["p_holm"] = None if value is None else next(adjusted)
 
 
-def _caveats(source: Source) -> list[str]:
+def _caveats(source: Source, cells: dict[str, Cells]) -> list[str]:
     """What the ratings cannot show, each sentence once."""
     table = source.table
     if source.real_or_fake:
@@ -134,7 +150,11 @@ def _caveats(source: Source) -> list[str]:
             f"The rates speak for these {table['picture'].nunique()} pictures; only the resampled "
             "intervals take into account that others could have been drawn.",
         ]
-    said = [sentence for model in models(source) for sentence in analysis.caveats(table, model)]
+    said = [
+        sentence
+        for model, each in cells.items()
+        for sentence in analysis.caveats(table, model, each)
+    ]
     return list(dict.fromkeys(said))
 
 

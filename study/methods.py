@@ -115,9 +115,11 @@ def _pictures(study: Frozen) -> Iterator[str]:
 
 def _analysis(config: StudyConfig, report: dict) -> Iterator[str]:
     if config.protocol == "real-or-fake":
+        adjusted = "t tests against chance"
         yield (
             "For each model the share of fakes that were taken for true was computed for each rater"
-            " and averaged; t tests over raters, within lists, compare it with chance (50%)."
+            " and averaged by list and over the lists; t tests over raters, within lists, compare"
+            " it with chance (50%)."
         )
     else:
         tests = {
@@ -127,17 +129,22 @@ def _analysis(config: StudyConfig, report: dict) -> Iterator[str]:
             " pictures",
             "pictures": "a t test over pictures, which speaks for other pictures and these raters",
         }
+        adjusted = "t tests over raters and pictures"
         named = "; and by ".join(tests[key] for key in report["recommended"])
         yield (
-            "Ratings were averaged by rater and condition. The difference control minus model was"
-            f" tested by {named}. Equivalence was tested by two one-sided t tests over raters and"
-            f" pictures against a margin of {points(config.margin)}, fixed beforehand."
+            "Ratings were averaged by rater and condition, and the raters' means by list and over"
+            f" the lists. The difference control minus model was tested by {named}. Equivalence was"
+            " tested by two one-sided t tests over raters and pictures against a margin of"
+            f" {points(config.margin)}, fixed beforehand."
         )
     yield (
         "Intervals are at 95%: t intervals over raters, and bootstrap intervals with raters and"
         " pictures resampled. Agreement is given as ICC(2,1), ICC(2,k) and Krippendorff's alpha."
     )
     if len(config.models) > 1:
-        yield f"p values were adjusted for {len(config.models)} models by Holm's method."
+        yield (
+            f"The p values of the {adjusted} were adjusted for {len(config.models)} models by"
+            " Holm's method; no other p value was."
+        )
     packages = ", ".join(f"{name} {version(name)}" for name in ANALYSIS_PACKAGES)
     yield f"Analysed with {packages}."

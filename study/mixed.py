@@ -13,10 +13,9 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from study.contrasts import Contrast, by_both, is_nested
-from study.ratings import CONTROL
+from study.ratings import Cells
 
 LARGEST = 5000  # ratings; the time grows faster than their number
 FORMULA = "rating ~ contrast + (1 + contrast || rater) + (1 + contrast || picture)"
@@ -39,79 +38,85 @@ class MixedModel:
 
     formula: str
     converged: bool
-    mean: float
-    se: float
-    ci_low: float
-    ci_high: float
-    z: float
-    p: float
-    sd_rater: float
-    sd_picture: float
-    sd_rater_effect: float
-    sd_picture_effect: float
-    sd_residual: float
-    fallback: Contrast | None
     note: str
+    fallback: Contrast | None = None
+    mean: float = math.nan
+    se: float = math.nan
+    ci_low: float = math.nan
+    ci_high: float = math.nan
+    z: float = math.nan
+    p: float = math.nan
+    sd_rater: float = math.nan
+    sd_picture: float = math.nan
+    sd_rater_effect: float = math.nan
+    sd_picture_effect: float = math.nan
+    sd_residual: float = math.nan
 
 
-def mixed_model(
-    table: pd.DataFrame, condition: str = "generated", reference: str = CONTROL
-) -> MixedModel:
+def mixed_model(cells: Cells) -> MixedModel:
     """Fit the model, and say in `note` whether it converged and which effects vanished.
 
     >>> rng = np.random.default_rng(0)
     >>> rater, picture = np.divmod(np.arange(240), 10)
-    >>> control = (rater + picture) % 2 == 0
     >>> taste, colours = rng.normal(0, 1, 24)[rater], rng.normal(0, 1.5, 10)[picture]
-    >>> table = pd.DataFrame({
-    ...     "rater": rater,
-    ...     "picture": picture,
-    ...     "condition": np.where(control, "control", "generated"),
-    ...     "rating": 5 + 2 * control + taste + colours + rng.normal(0, 1, 240),
-    ... })
-    >>> model = mixed_model(table)
-    >>> print(f"{model.mean:.2f}, residual sd {model.sd_residual:.2f}, {model.converged}")
+    >>> model = (rater + picture) % 2  # or control
+    >>> y = np.full((2, 24, 10), np.nan)
+    >>> y[model, rater, picture] = 5 - 2 * model + taste + colours + rng.normal(0, 1, 240)
+    >>> fitted = mixed_model(Cells(y, np.arange(24) % 2))
+    >>> print(f"{fitted.mean:.2f}, residual sd {fitted.sd_residual:.2f}, {fitted.converged}")
     1.92, residual sd 1.03, True
     """
-    rows = table[table["condition"].isin([reference, condition])]
-    nested = is_nested(rows, condition, reference)
-    formula = NESTED_FORMULA if nested else FORMULA
-    fallback = by_both(table, condition, reference)
-    if len(rows) > LARGEST:
-        said = f"With more than {LARGEST} ratings the mixed model is not fitted"
-        return _unfitted(formula, fallback, said)
+    formula = NESTED_FORMULA if is_nested(cells) else FORMULA
+    fallback = by_both(cells)
+    stands_in = "The test over raters and pictures stands in for it."
+    if np.isfinite(cells.y).sum() > LARGEST:
+        note = f"With more than {LARGEST} ratings the mixed model is not fitted. {stands_in}"
+        return MixedModel(formula, False, note, fallback)
     if fallback.note:
-        return _unfitted(formula, fallback, "The mixed model cannot be fitted", fallback.note)
-    contrast = np.where(rows["condition"] == reference, 0.5, -0.5)
-    effects = {"rater": _dummies(rows["rater"]), "picture": _dummies(rows["picture"])}
-    effects["rater_effect"] = effects["rater"] * contrast[:, None]
-    if not nested:
-        effects["picture_effect"] = effects["picture"] * contrast[:, None]
+        note = f"The mixed model cannot be fitted. {fallback.note}"
+        return MixedModel(formula, False, note, fallback)
+    rating, fixed, effects = effects_of(cells.y)
+    if formula == NESTED_FORMULA:
+        del effects["picture_effect"]
     try:
-        fit = fit_crossed(
-            rows["rating"].to_numpy(float), np.column_stack([np.ones(len(rows)), contrast]), effects
-        )
+        fit = fit_crossed(rating, fixed, effects)
     except (np.linalg.LinAlgError, ValueError):
-        return _unfitted(formula, fallback, "The mixed model could not be fitted")
+        note = f"The mixed model could not be fitted. {stands_in}"
+        return MixedModel(formula, False, note, fallback)
     mean, se = float(fit.fe_params[1]), float(fit.bse_fe[1])
     if not fit.converged or not se > 0:
-        return _unfitted(formula, fallback, "The mixed model did not converge")
-    sd = dict(zip(effects, np.sqrt(fit.vcomp), strict=True))
-    gone = [WORDS[name] for name, value in sd.items() if value < 0.01]
-    note = "The mixed model converged"
-    if gone:
-        note += f" with no variance left between {' and '.join(gone)}"
-    (low, high), z, p = fit.conf_int()[1], fit.tvalues[1], fit.pvalues[1]
+        note = f"The mixed model did not converge. {stands_in}"
+        return MixedModel(formula, False, note, fallback)
+    sd = dict(zip(effects, np.sqrt(fit.vcomp).tolist(), strict=True))
+    gone = " and ".join(WORDS[name] for name, value in sd.items() if value < 0.01)
+    note = "The mixed model converged" + f" with no variance left between {gone}" * bool(gone)
+    low, high = fit.conf_int()[1].tolist()
     return MixedModel(
         formula,
         True,
-        *(mean, se, float(low), float(high), float(z), float(p)),
-        *(float(sd[name]) for name in ("rater", "picture", "rater_effect")),
-        float(sd.get("picture_effect", math.nan)),
-        math.sqrt(fit.scale),
-        None,
         f"{note}. Its p takes the standard error for known and is too small with few raters.",
+        mean=mean,
+        se=se,
+        ci_low=low,
+        ci_high=high,
+        z=float(fit.tvalues[1]),
+        p=float(fit.pvalues[1]),
+        sd_residual=math.sqrt(fit.scale),
+        **{f"sd_{name}": value for name, value in sd.items()},
     )
+
+
+def effects_of(y: np.ndarray) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+    """Ratings (n,) of y (2, raters, pictures), fixed effects (n, 2), random effects (n, levels).
+
+    Fixed are the mean and the contrast.
+    """
+    condition, rater, picture = np.nonzero(np.isfinite(y))
+    contrast = 0.5 - condition
+    effects = {"rater": np.eye(y.shape[1])[rater], "picture": np.eye(y.shape[2])[picture]}
+    effects |= {f"{name}_effect": of * contrast[:, None] for name, of in effects.items()}
+    fixed = np.column_stack([np.ones(len(contrast)), contrast])
+    return y[np.isfinite(y)], fixed, effects
 
 
 def fit_crossed(rating: np.ndarray, fixed: np.ndarray, effects: dict[str, np.ndarray]):
@@ -128,12 +133,3 @@ def fit_crossed(rating: np.ndarray, fixed: np.ndarray, effects: dict[str, np.nda
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")  # of variances at zero, which the note tells
         return model.fit(reml=True, method=["powell"], xtol=1e-6, ftol=1e-12)
-
-
-def _dummies(names: pd.Series) -> np.ndarray:
-    return pd.get_dummies(names).to_numpy(float)
-
-
-def _unfitted(formula: str, fallback: Contrast, said: str, why: str = "") -> MixedModel:
-    note = f"{said}. {why or 'The test over raters and pictures stands in for it.'}"
-    return MixedModel(formula, False, *[math.nan] * 11, fallback, note)

@@ -24,10 +24,20 @@ class Moments(NamedTuple):
 
 def rater_differences(y: np.ndarray, lists: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(..., raters) differences of the raters who rated both conditions, and their lists."""
-    means = _mean(y, -1)
+    means = mean_of_seen(y, -1)
     differences = (means[..., 0, :] - means[..., 1, :]).round(DIGITS)
     both = _first(np.isfinite(differences), 1)
     return differences[..., both], lists[both]
+
+
+def rater_values(y: np.ndarray, lists: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(..., raters) means of one condition's ratings, y (..., raters, pictures), and the lists.
+
+    Of the raters who rated anything in it.
+    """
+    means = mean_of_seen(y, -1).round(DIGITS)
+    rated = _first(np.isfinite(means), 1)
+    return means[..., rated], lists[rated]
 
 
 def picture_differences(y: np.ndarray, lists: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -36,7 +46,7 @@ def picture_differences(y: np.ndarray, lists: np.ndarray) -> tuple[np.ndarray, n
     Where there are none: the picture means, doubled, negative in the second condition, and the
     condition for a set. The mean over the two sets is then the difference, as it is elsewhere.
     """
-    means = _mean(y, -2)
+    means = mean_of_seen(y, -2)
     rated = _first(np.isfinite(means), 2)  # (conditions, pictures)
     both = rated.all(axis=0)
     if not both.any():
@@ -93,6 +103,24 @@ def p_values(result: Moments) -> np.ndarray:
         return 2 * stats.t.sf(np.abs(result.mean) / np.sqrt(result.variance), result.df)
 
 
+def half_width(result: Moments, level: float = 0.95) -> np.ndarray:
+    """Half the width of the t interval of the mean; NaN where there is no spread."""
+    with np.errstate(all="ignore"):
+        half = stats.t.ppf((1 + level) / 2, result.df) * np.sqrt(result.variance)
+    return np.where(result.variance > 0, half, np.nan)
+
+
+def tost(result: Moments, margin: float) -> tuple[np.ndarray, np.ndarray]:
+    """One-sided p of a mean of `-margin` or less, and of `margin` or more: two one-sided tests.
+
+    The larger is the p of equivalence; NaN where there is no spread.
+    """
+    with np.errstate(all="ignore"):
+        se = np.sqrt(result.variance)
+        lower = stats.t.sf((result.mean + margin) / se, result.df)
+        return lower, stats.t.cdf((result.mean - margin) / se, result.df)
+
+
 def rounded_mean(values: np.ndarray, axis: int) -> np.ndarray:
     return np.mean(values, axis=axis).round(DIGITS)
 
@@ -115,8 +143,8 @@ def _noise(y: np.ndarray, lists: np.ndarray) -> tuple[np.ndarray, float]:
     weight = (share**2 * (1 / counts[:, both]).sum(axis=0)).sum()
     rest = y
     for _ in range(100):  # two rounds where no cell is missing
-        before, rest = rest, rest - _mean(rest, -1)[..., None]
-        rest = rest - _mean(rest, -2)[..., None, :]
+        before, rest = rest, rest - mean_of_seen(rest, -1)[..., None]
+        rest = rest - mean_of_seen(rest, -2)[..., None, :]
         if np.nanmax(np.abs(rest - before)) < 1e-9:
             break
     return weight * np.nansum(rest**2, axis=(-3, -2, -1)) / df, df
@@ -132,7 +160,7 @@ def _noise_df(seen: np.ndarray) -> int:
     return rated.nnz - raters - pictures + parts
 
 
-def _mean(y: np.ndarray, axis: int) -> np.ndarray:
+def mean_of_seen(y: np.ndarray, axis: int) -> np.ndarray:
     """The mean of what is no NaN; NaN, without numpy's warning, where there is nothing."""
     seen = np.isfinite(y)
     count = seen.sum(axis=axis)

@@ -19,13 +19,13 @@ class Population:
     raters: int = 24
     pictures: int = 10
     paper: bool = False  # the paper's design: one list, every picture in one condition
+    uneven: bool = False  # two thirds of the raters in the first of the two lists, not half
     effect: float = 0.0  # control minus model
     mean: float = 5.0
     rater_sd: float = 1.0
     picture_sd: float = 1.5
     rater_effect_sd: float = 0.7
     picture_effect_sd: float = 0.7
-    centred: bool = False  # what is particular to the pictures shown cancels out over them
     noise_sd: float = 1.5
 
     def __post_init__(self) -> None:
@@ -63,14 +63,13 @@ def draw(population: Population, studies: int, rng: np.random.Generator) -> Stud
     [5.96, 4.04]
     """
     of = population
-    lists = np.zeros(of.raters, int) if of.paper else np.arange(of.raters) % 2
+    lists = np.arange(of.raters) % 3 // 2 if of.uneven else np.arange(of.raters) % 2
+    lists = np.zeros(of.raters, int) if of.paper else lists
     is_model = (np.arange(of.pictures) + lists[:, None]) % 2  # (raters, pictures)
     raters = rng.normal(0, of.rater_sd, (studies, of.raters, 1))
     rater_effects = rng.normal(0, of.rater_effect_sd, (studies, of.raters, 1))
     pictures = rng.normal(0, of.picture_sd, (studies, 1, of.pictures))
     picture_effects = rng.normal(0, of.picture_effect_sd, (studies, 1, of.pictures))
-    if of.centred:
-        picture_effects -= picture_effects.mean(axis=-1, keepdims=True)
     differences = of.effect + rater_effects + picture_effects
     noise = rng.normal(0, of.noise_sd, (studies, of.raters, of.pictures))
     latent = of.mean + raters + pictures + (0.5 - is_model) * differences + noise

@@ -23,8 +23,6 @@ class Cells:
     """Ratings as an array: `y[condition, rater, picture]`, NaN where nothing was rated."""
 
     y: np.ndarray
-    raters: list
-    pictures: list
     lists: np.ndarray  # (raters,) the number of each rater's list
 
 
@@ -111,8 +109,11 @@ def lists_of(table: pd.DataFrame) -> pd.Series:
     return table["rater"].map(of_rater).astype(str)
 
 
-def as_cells(table: pd.DataFrame, conditions: list[str]) -> Cells:
+def as_cells(table: pd.DataFrame, conditions: list[str] = CONDITIONS) -> Cells:
     """The ratings of `conditions` as an array; raters and pictures in sorted order.
+
+    Raters who are numbers come in the order of numbers, also where they were read as text, so that
+    what is drawn at random does not depend on where the table is from.
 
     >>> table = pd.DataFrame({
     ...     "rater": ["A", "A", "B"],
@@ -120,13 +121,14 @@ def as_cells(table: pd.DataFrame, conditions: list[str]) -> Cells:
     ...     "condition": ["control", "generated", "control"],
     ...     "rating": [9, 3, 8],
     ... })
-    >>> as_cells(table, CONDITIONS).y[0]
+    >>> as_cells(table).y[0]
     array([[nan,  9.],
            [nan,  8.]])
     """
     table = table.assign(list=lists_of(table))
     table = table[table["condition"].isin(conditions)]
-    raters, pictures = sorted(table["rater"].unique()), sorted(table["picture"].unique())
+    raters = sorted(table["rater"].unique(), key=lambda rater: (len(str(rater)), str(rater)))
+    pictures = sorted(table["picture"].unique())
     means = (
         table["rating"]
         .astype(float)
@@ -139,7 +141,7 @@ def as_cells(table: pd.DataFrame, conditions: list[str]) -> Cells:
             grid = means[condition].unstack().reindex(index=raters, columns=pictures)
             y[number] = grid.to_numpy(dtype=float)
     of_rater = table.drop_duplicates("rater").set_index("rater")["list"].reindex(raters)
-    return Cells(y, raters, pictures, pd.factorize(of_rater, sort=True)[0])
+    return Cells(y, pd.factorize(of_rater, sort=True)[0])
 
 
 def cells(table: pd.DataFrame) -> pd.DataFrame:

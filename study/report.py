@@ -14,6 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from study import analysis, fooling, plots
+from study.export import as_csv
 from study.findings import findings
 from study.report_html import as_html
 from study.report_text import as_text
@@ -39,7 +40,7 @@ def main(argv: list[str] | None = None) -> int:
     if args.json:
         print(json.dumps(report, indent=2, allow_nan=False))
     elif args.csv == "-" and report["ratings"]:
-        print(_summary(source).to_csv(index=False), end="")
+        print(as_csv(_summary(source)), end="")
     else:
         print(as_text(report))
     return 0
@@ -77,7 +78,7 @@ def _write(args: argparse.Namespace, source: Source, report: dict) -> None:
         if source.table.empty:
             return
         if (path := args.csv) not in (None, "-"):
-            Path(path).write_text(_summary(source).to_csv(index=False), encoding="utf-8")
+            Path(path).write_text(as_csv(_summary(source)), encoding="utf-8", newline="")
         if path := args.plot:
             draw = plots.rates if source.real_or_fake else plots.ratings
             caption = plots.RATES if source.real_or_fake else plots.RATINGS

@@ -35,7 +35,7 @@ def as_html(source: Source, report: dict) -> str:
         report=report,
         study=study,
         say=wording,
-        title=study.config.title if study else Path(source.name).name,
+        title=study.config.title if study else wording.printable(Path(source.name).name, 120),
         colours=plots.colours(report["models"]),
         models=_models(source, report),
         plots=_plots(source, report),
@@ -71,16 +71,12 @@ def _plots(source: Source, report: dict) -> list[tuple[str, Markup]]:
 
 
 def _pictures(source: Source, report: dict) -> list[dict]:
-    """A picture with its versions and what they scored, the largest difference first."""
+    """A picture with its versions and what they scored, in the order of `report`."""
     images = {picture.name: picture for picture in source.study.pictures} if source.study else {}
     scores = {each["picture"]: each for each in report["pictures"]}
-    model = report["models"][0]
-
-    def difference(name: str) -> float:
-        return scores.get(name, {}).get(f"{model}_difference") or 0
-
-    names = sorted(images or scores, key=lambda name: (-difference(name), name))
-    return [_picture(name, images.get(name), scores.get(name, {}), report) for name in names]
+    return [
+        _picture(name, images.get(name), scores.get(name, {}), report) for name in scores | images
+    ]
 
 
 def _picture(name: str, image: Picture | None, scores: dict, report: dict) -> dict:

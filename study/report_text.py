@@ -9,8 +9,10 @@ from study.wording import (
     SIMULATED,
     count,
     decimals,
+    difference,
     interval,
     mean,
+    notes,
     nothing,
     p_value,
     percent,
@@ -21,7 +23,7 @@ from study.wording import (
     without_failed,
 )
 
-WIDTH = 108  # characters
+WIDTH = 100  # characters
 MANY = 12  # rows of a table, beyond which the text shows the ends only
 
 
@@ -74,18 +76,20 @@ def _conditions(report: dict) -> list[str]:
         lines += rows(without.get("conditions", []))
     return [
         *lines,
-        "(mean: of rater means; 95% interval: for other raters; resampled: for other raters and",
-        "pictures; sd: of single ratings)",
+        "(mean: of the lists' means of rater means; 95% interval: for other raters; resampled: for "
+        "other raters and pictures; sd: of single ratings)",
+        *notes(report["conditions"]),
     ]
 
 
 def _comparison(report: dict, comparison: dict) -> list[str]:
     paired = comparison["paired"]
     name = f"{comparison['reference']} - {comparison['condition']}"
+    spread = f"sd {decimals(paired['sd'])} within lists, dz {decimals(paired['dz'])}"
     lines = [
-        f"Difference by rater, {name} ({count(paired['n'], 'rater')})",
-        f"  mean {mean(paired['mean'])}, sd {decimals(paired['sd'])}, dz {decimals(paired['dz'])}, "
-        f"95% interval {interval(paired['ci_low'], paired['ci_high'])}",
+        f"Difference, {name}",
+        f"  {difference(report, comparison)}",
+        f"  {count(paired['n'], 'rater')}: their differences have {spread}",
     ]
     if without := without_failed(report, comparison["condition"]):
         lines.append(f"  without those who failed a check: {without}")
@@ -118,30 +122,32 @@ def _fooling(report: dict) -> list[str]:
             p = p_value(each["p"]).removeprefix("p ").removeprefix("= ")
             lines.append(row(printable(each["condition"], 13), *counts, t, boot, p))
     lines += [
-        "(rate: mean of the raters' rates, 50% where nobody can tell; 95% interval: for other",
-        "raters; resampled: for other raters and pictures; p: t test over raters against 50%)",
+        "(rate: mean of the lists' means of raters' rates, 50% where nobody can tell; 95% interval:"
+        " for other raters; resampled: for other raters and pictures; p: t test over raters against"
+        " 50%)",
     ]
     for each in report["fooling"] if len(report["fooling"]) > 1 else []:
         p = p_value(each["p_holm"])
         lines.append(f"{each['condition']}, adjusted for all models by Holm's method: {p}.")
-    notes = dict.fromkeys(each["note"] for each in report["fooling"] if each["note"])
-    return [*lines, *notes]
+    return [*lines, *notes(report["fooling"])]
 
 
 def _agreement(report: dict) -> list[str]:
-    row = "{:<14}{:<6}{:>7}{:>11}{:>17}{:>12}{:>8}".format
-    head = "agreement", "list", "raters", "one rater", "95% interval", "their mean", "alpha"
-    lines = [row(*head)]
+    row = "{:<14}{:<6}{:>7}{:>10}{:>11}{:>17}{:>12}{:>8}".format
+    head = "agreement", "list", "raters", "complete", "one rater", "95% interval", "their mean"
+    lines = [row(*head, "alpha")]
     for each in report["agreement"]:
         limits = interval(each["icc_low"], each["icc_high"])
         single, whole = decimals(each["icc_single"]), decimals(each["icc_mean"])
         name, of = printable(each["condition"], 13), printable(each["list"], 5)
-        lines.append(row(name, of, each["raters"], single, limits, whole, decimals(each["alpha"])))
-    notes = dict.fromkeys(each["note"] for each in report["agreement"] if each["note"])
+        counts = each["raters"], "-" if each["complete"] is None else each["complete"]
+        lines.append(row(name, of, *counts, single, limits, whole, decimals(each["alpha"])))
     return [
         *lines,
-        "(1: perfect, 0: none; intraclass correlation ICC(2,1) and ICC(2,k), Krippendorff's alpha)",
-        *notes,
+        "(1: perfect, 0: none; one rater and their mean: intraclass correlation ICC(2,1) and"
+        " ICC(2,k) over the complete raters, who rated all pictures; alpha: Krippendorff's, over"
+        " all raters, has no interval)",
+        *notes(report["agreement"]),
     ]
 
 
@@ -155,9 +161,6 @@ def _pictures(report: dict) -> list[str]:
         return f"{printable(picture, 39):<40}" + "".join(f"{value:>{width}}" for value in values)
 
     table = report["pictures"]
-    if compared:  # the largest difference first
-        key = f"{compared[0]}_difference"
-        table = sorted(table, key=lambda each: (each[key] is None, -(each[key] or 0)))
     shown = table if len(table) <= MANY else table[: MANY // 2] + table[-MANY // 2 :]
     head = [printable(name, width - 2) for name in names]
     lines = [row("picture: mean (raters)", head + ["difference"] * (len(compared) == 1))]

@@ -19,7 +19,7 @@ from datetime import timedelta
 import numpy as np
 import sqlalchemy as sa
 from sqlalchemy import Engine
-from sqlalchemy.orm import Session, contains_eager, selectinload
+from sqlalchemy.orm import Session, aliased, contains_eager, selectinload
 
 from study import design, plates, quality
 from study.config import StudyConfig
@@ -40,6 +40,7 @@ from study.tables import (
 SCALE_MAX = 10
 COMMENT_LIMIT = 2_000  # characters
 SIDES = ("left", "right")
+KEPT_PICTURES = 200  # in memory, 200 kB each
 TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 CHOICES = {  # that a question takes
     "color_vision": ("normal", "deficient", "unknown", "rather not say"),
@@ -257,29 +258,37 @@ def picture(engine: Engine, token: str) -> bytes | None:
     if not _is_token(token):
         return None
     with reading(engine) as session:
-        trial = session.scalar(
-            sa.select(Trial).where(
+        found = session.execute(
+            sa.select(Trial.stimulus_token, Trial.side, Trial.first_token == token).where(
                 sa.or_(Trial.first_token == token, Trial.second_token == token),
                 Trial.given_at.is_not(None),
             )
+        ).first()
+    if found is None:
+        return None
+    stimulus, side, first = found
+    if side is None:
+        return _png(engine, stimulus, "gray" if first else "color")
+    fake = side == SIDES[0 if first else 1]
+    return _png(engine, stimulus, "color" if fake else "control")
+
+
+@functools.lru_cache(KEPT_PICTURES)
+def _png(engine: Engine, stimulus: str, version: str) -> bytes:
+    """The picture of a stimulus: "gray", "color" or, of the same picture's control, "control".
+    Raters see the same few."""
+    column = Stimulus.gray_png if version == "gray" else Stimulus.color_png
+    wanted = sa.select(column).where(Stimulus.token == stimulus)
+    if version == "control":
+        fake = aliased(Stimulus)
+        wanted = sa.select(column).where(
+            Stimulus.study_id == fake.study_id,
+            Stimulus.picture == fake.picture,
+            Stimulus.arm == "control",
+            fake.token == stimulus,
         )
-        if trial is None:
-            return None
-        first = token == trial.first_token
-        if trial.side is None:
-            column = Stimulus.gray_png if first else Stimulus.color_png
-            wanted = Stimulus.token == trial.stimulus_token
-        else:
-            column = Stimulus.color_png
-            fake = trial.side == SIDES[0 if first else 1]
-            wanted = Stimulus.token == trial.stimulus_token
-            if not fake:
-                wanted = sa.and_(
-                    Stimulus.study_id == trial.stimulus.study_id,
-                    Stimulus.picture == trial.stimulus.picture,
-                    Stimulus.arm == "control",
-                )
-        return session.scalar(sa.select(column).where(wanted))
+    with reading(engine) as session:
+        return session.scalar(wanted)
 
 
 # Starting

@@ -33,6 +33,7 @@ TESTS = """
 Percentage of studies in which a test at the 5-percent level rejects the true difference: that of
 the pictures shown, over all raters there might be ("these pictures"), or that of all pictures
 ("other pictures"). "Varies": the difference has sd 0.7 between raters and sd 0.7 between pictures.
+"Lists 2 : 1": the lists have 8 and 4, or 16 and 8 raters, not as many each.
 The equivalence test's error is to find the difference within one point where it is one point. Bold:
 what the report recommends, and is to err in {low:g} to {high:g} percent.
 `python -m study.simulate calibration`:
@@ -54,17 +55,21 @@ READING = """
 ## Which test speaks for what
 
 - **These pictures, other raters:** the t test over raters within lists, or raters exchanged between
-  lists (exact). The plain paired t test, the sign flips and Wilcoxon's test are valid but waste
-  power: to them the difference between the lists' pictures is noise. None of these speaks for other
-  pictures once the difference varies from picture to picture; more raters make that worse.
+  lists (exact). To the plain paired t test, the sign flips and Wilcoxon's test the difference
+  between the lists' pictures is noise. Where the lists are of about the same size (two lists: where
+  the square of the difference of their sizes is no larger than the number of raters) they err on
+  the safe side and waste power. Else they take the difference between the lists' pictures for one
+  between the conditions: do not read them. None of these speaks for other pictures once the
+  difference varies from picture to picture; more raters make that worse.
 - **Other pictures too:** the t test over raters and pictures. Where the difference is the same for
-  all pictures it errs less often than it might. The t test over pictures takes the raters for
-  given, and errs too often where the difference varies between them; in the paper's design it is
-  the item-level test and holds. The mixed model's z test takes its standard error for known: it
-  errs too often with 12 raters where the difference varies.
+  all pictures it errs less often than it might. The equivalence test is made of it. The t test over
+  pictures takes the raters for given, and errs too often where the difference varies between them;
+  in the paper's design it is the item-level test and holds. The mixed model's z test takes its
+  standard error for known: it errs too often with 12 raters where the difference varies.
 - **In the paper's design** tests over raters hold for these pictures in these conditions only,
   which says nothing about the model: control and generated are different pictures. The bootstrap
-  has five pictures of each kind to draw from, and covers too little.
+  has five pictures of each kind to draw from, and covers too little, although it counts the noise
+  of single ratings more than once, which is conservative.
 - Wilson's interval takes all trials for independent and covers too little.
 """
 

@@ -10,9 +10,9 @@ import pandas as pd
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, undefer
 
-from study import analysis, store
+from study import store
 from study.config import StudyConfig
-from study.ratings import CONTROL
+from study.ratings import COLUMNS, CONDITIONS, CONTROL, check_ratings
 from study.tables import Event, Rater, RatingSession, Stimulus, Study
 
 YES_OR_NO = {"true": True, "1": True, "false": False, "0": False}
@@ -124,7 +124,7 @@ def read_database(url: str | None, name: str | None, *, pictures: bool = False) 
     Raises:
         ReportError: there is no such study, or the database cannot be read.
     """
-    nothing = pd.DataFrame(columns=analysis.COLUMNS)
+    nothing = pd.DataFrame(columns=COLUMNS)
     if store.is_missing(url):
         return Source(f"{url or 'the database'}, which does not exist yet", nothing)
     try:
@@ -248,7 +248,7 @@ def read_csv(file: Path) -> Source:
     several = _has_several(more)
     try:
         named = raw.assign(condition=more["arm"]) if several else raw
-        table = analysis.check_ratings(named, None if several else analysis.CONDITIONS)
+        table = check_ratings(named, None if several else CONDITIONS)
     except ValueError as error:
         raise ReportError(f"{file}: {error}") from error
     if "study" in more and more["study"].nunique() > 1:

@@ -87,20 +87,29 @@ def cells(rows: list[dict]) -> list[str]:
     return [f"Ratings in list {name}: {', '.join(texts)}." for name, texts in said.items()]
 
 
+def best(report: dict, comparison: dict) -> dict:
+    """The test whose mean, interval and p are shown as the difference.
+
+    The first that is recommended; where that is undefined, the next.
+    """
+    recommended = [comparison["tests"][key] for key in report["recommended"]]
+    return next((test for test in recommended if test["p"] is not None), recommended[0])
+
+
 def tests(report: dict, comparison: dict) -> list[Test]:
     """All tests of a difference, the recommended one marked."""
     found, paired = comparison["tests"], comparison["paired"]
     rows = []
-    for key, name in (
-        ("both", "t test, raters and pictures"),
-        ("raters", "t test, raters"),
-        ("pictures", "t test, pictures"),
+    for name, test in (
+        ("t test, raters and pictures", found["both"]),
+        ("t test, raters", found["raters"]),
+        ("t test, pictures", found["pictures"]),
+        ("paired t test", paired),
     ):
-        test = found[key]
         statistic = "-" if test["t"] is None else f"t({_df(test['df'])}) = {decimals(test['t'])}"
         limits = interval(test["ci_low"], test["ci_high"])
-        best = key in report["recommended"]
-        rows.append(Test(name, statistic, limits, p_value(test["p"]), test["speaks_for"], best))
+        marked = any(test is found[key] for key in report["recommended"])
+        rows.append(Test(name, statistic, limits, p_value(test["p"]), test["speaks_for"], marked))
     kind = "exact" if paired["exact"] else "sampled"
     p = p_value(paired["p_signflip"])
     rows.append(Test(f"{kind} sign-flip test", "", "", p, OTHER_RATERS))
@@ -120,18 +129,22 @@ def tests(report: dict, comparison: dict) -> list[Test]:
     return rows
 
 
+def difference(report: dict, comparison: dict) -> str:
+    """Mean, interval and p of one and the same test, with its name."""
+    test = best(report, comparison)
+    limits = interval(test["ci_low"], test["ci_high"])
+    return (
+        f"mean {mean(test['mean'])}, 95% interval {limits}, {p_value(test['p'])} ({test['method']})"
+    )
+
+
 def without_failed(report: dict, condition: str) -> str:
-    """The mean difference and the recommended test without those who failed a check, or ""."""
+    """The `difference` without those who failed a check, or ""."""
     if not report["without_failed"]:
         return ""
     for each in report["without_failed"].get("comparisons", []):
         if each["condition"] == condition:
-            paired, best = each["paired"], each["tests"][report["recommended"][0]]
-            return (
-                f"mean {mean(paired['mean'])}, 95% interval "
-                f"{interval(paired['ci_low'], paired['ci_high'])}, {best['method']}: "
-                f"{p_value(best['p'])}"
-            )
+            return difference(report, each)
     return "nobody is left"
 
 
@@ -140,8 +153,8 @@ def remarks(report: dict, comparison: dict) -> list[str]:
     found, many = comparison["tests"], len(report["comparisons"])
     said = []
     if many > 1:
-        p, best = p_value(comparison["p_holm"]), found[report["recommended"][0]]["method"]
-        said.append(f"The {best}, adjusted for {many} models by Holm's method: {p}.")
+        p, test = p_value(comparison["p_holm"]), found[report["recommended"][0]]["method"]
+        said.append(f"The {test}, adjusted for {many} models by Holm's method: {p}.")
     if report["design"] == "paper":
         said.append(PAPER_DESIGN)
     said += [comparison["paired"]["note"], *_notes(report, found)]
@@ -149,6 +162,11 @@ def remarks(report: dict, comparison: dict) -> list[str]:
     said += [equivalence(comparison["equivalence"])]
     known = set(report["caveats"])
     return [text for text in dict.fromkeys(said) if text and text not in known]
+
+
+def notes(rows: list[dict]) -> list[str]:
+    """What the rows of a table have to say, each sentence once."""
+    return list(dict.fromkeys(row["note"] for row in rows if row["note"]))
 
 
 def _notes(report: dict, found: dict) -> Iterable[str]:

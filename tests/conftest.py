@@ -140,8 +140,11 @@ class Server:
         self.flags = ("--db", db_url, "--examples", "rendered", *flags)
         self.start()
 
+    def command(self) -> list[str]:
+        return [sys.executable, "-m", "demo", "--port", str(self.port), *self.flags]
+
     def start(self) -> None:
-        command = [sys.executable, "-m", "demo", "--port", str(self.port), *self.flags]
+        command = self.command()
         self.process = subprocess.Popen(command, cwd=ROOT, stderr=self.stderr)
         for _ in range(600):
             try:

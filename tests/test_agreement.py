@@ -55,6 +55,13 @@ def test_each_list_by_itself_and_alpha_over_all():
     assert rows["alpha"].notna().all()
 
 
+def test_the_correlation_tells_how_many_raters_it_is_over():
+    judged = [*np.transpose(JUDGED).astype(float), [9, 6, 8, N, N, N]]
+    row = agreement(tidy(judged, "A")).iloc[0]
+    assert (row["raters"], row["complete"]) == (5, 4)
+    assert row["icc_single"] == agreement(tidy(np.transpose(JUDGED))).iloc[0]["icc_single"]
+
+
 def test_perfect_agreement():
     row = agreement(tidy([[1, 5, 9, 3]] * 3)).iloc[0]
     assert (row["icc_single"], row["alpha"]) == pytest.approx((1, 1))

@@ -9,7 +9,10 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from study import analysis
+from study import analysis, contrasts, ratings
+from study.fooling import fooling_rates
+from study.moments import p_values, rater_differences, stratified
+from study.population import Population, draw
 
 # Four raters, five control and five generated pictures: sums 171 and 64.5, so 8.55 and 3.225.
 CONTROL = [[9, 8, 10, 9, 8], [8, 9, 7, 8, 9], [10, 9, 9, 8, 10], [8, 7, 9, 9, 7]]
@@ -40,15 +43,24 @@ def tidy(control: list[list[float]], generated: list[list[float]]) -> pd.DataFra
         for rater, ratings in enumerate(raters)
         for number, rating in enumerate(ratings)
     ]
-    return pd.DataFrame(rows, columns=analysis.COLUMNS)
+    return pd.DataFrame(rows, columns=ratings.COLUMNS)
 
 
 def pairs(control: list[float], generated: list[float]) -> pd.DataFrame:
     return tidy([[value] for value in control], [[value] for value in generated])
 
 
+def paired(table: pd.DataFrame, model: str = "generated") -> contrasts.PairedDifference:
+    return contrasts.paired_difference(ratings.as_cells(table, ["control", model]))
+
+
+def caveats(table: pd.DataFrame, model: str = "generated") -> list[str]:
+    return analysis.caveats(table, model, ratings.as_cells(table, ["control", model]))
+
+
 def said(table: pd.DataFrame) -> str:
-    return "\n".join(analysis.caveats(table))
+    """Caveats, and the notes of the table of means."""
+    return "\n".join([*caveats(table), *analysis.condition_summary(table)["note"]])
 
 
 def test_paper_means_come_out_exactly():
@@ -60,10 +72,10 @@ def test_paper_means_come_out_exactly():
 
 def test_summary_agrees_with_scipy():
     summary = analysis.condition_summary(tidy(CONTROL, GENERATED)).set_index("condition")
-    for condition, ratings in (("control", CONTROL), ("generated", GENERATED)):
-        interval = stats.ttest_1samp(np.mean(ratings, axis=1), 0).confidence_interval()
+    for condition, given in (("control", CONTROL), ("generated", GENERATED)):
+        interval = stats.ttest_1samp(np.mean(given, axis=1), 0).confidence_interval()
         row = summary.loc[condition]
-        assert row["sd"] == pytest.approx(np.std(ratings, ddof=1))
+        assert row["sd"] == pytest.approx(np.std(given, ddof=1))
         assert (row["ci_low"], row["ci_high"]) == pytest.approx(tuple(interval))
 
 
@@ -80,7 +92,7 @@ def test_interval_may_leave_the_scale():
 
 
 def test_student_sleep():
-    result = analysis.paired_difference(pairs(*SLEEP))
+    result = paired(pairs(*SLEEP))
     assert (result.n, result.df, result.mean) == (10, 9, 1.58)
     assert result.t == pytest.approx(4.0621, abs=5e-5)
     assert result.p == pytest.approx(0.00283, abs=5e-6)
@@ -90,14 +102,14 @@ def test_student_sleep():
 
 
 def test_fisher_counted_863_of_32768_flips_of_darwins_maize_in_each_tail():
-    result = analysis.paired_difference(pairs(MAIZE, [0] * 15))
+    result = paired(pairs(MAIZE, [0] * 15))
     assert result.exact
     assert result.p_signflip == 2 * 863 / 32768
     assert (result.t, result.p) == pytest.approx((2.148, 0.0497), abs=5e-4)
 
 
 def test_paired_difference_agrees_with_scipy():
-    result = analysis.paired_difference(tidy(CONTROL, GENERATED))
+    result = paired(tidy(CONTROL, GENERATED))
     control, generated = np.mean(CONTROL, axis=1), np.mean(GENERATED, axis=1)
     test = stats.ttest_rel(control, generated)
     assert (result.t, result.p, result.df) == pytest.approx((test.statistic, test.pvalue, 3))
@@ -110,33 +122,33 @@ def test_paired_difference_agrees_with_scipy():
 
 def test_ties_do_not_hang_on_binary_fractions():
     table = pairs([0.1 + 0.2, 0.3, 0.6], [0.3, 0.1 + 0.2, 0.6])
-    assert analysis.paired_difference(table).p_signflip == 1
+    assert paired(table).p_signflip == 1
 
 
 def test_many_raters_are_sampled_with_a_fixed_seed():
     rng = np.random.default_rng(1)
     table = pairs(list(rng.integers(0, 21, 40) / 2), list(rng.integers(0, 21, 40) / 2))
-    first, second = analysis.paired_difference(table), analysis.paired_difference(table)
+    first, second = paired(table), paired(table)
     assert not first.exact
     assert first == second
-    assert first.p_signflip == pytest.approx(first.p, abs=0.02)
+    assert first.p_signflip == pytest.approx(first.p, abs=0.03)
 
 
 def test_raters_of_one_condition_are_left_out_of_the_pairs():
     table = tidy(CONTROL, GENERATED[:3])
-    assert analysis.paired_difference(table).n == 3
+    assert paired(table).n == 3
     assert analysis.condition_summary(table)["raters"].tolist() == [4, 3]
     assert "1 of 4 raters rated one condition only and is left out" in said(table)
 
 
 def test_one_rater():
     table = tidy(CONTROL[:1], GENERATED[:1])
-    result = analysis.paired_difference(table)
+    result = paired(table)
     assert (result.n, result.mean) == (1, 5.4)
     undefined = (result.sd, result.ci_low, result.ci_high, result.t, result.df, result.p)
     assert all(map(math.isnan, (*undefined, result.p_signflip, result.dz)))
-    assert result.note == "Only one rater rated both conditions, so the paired difference " + (
-        "cannot be tested."
+    assert result.note == (
+        "There is only one rater, so there is no interval and no test over raters."
     )
     assert analysis.condition_summary(table)[["ci_low", "ci_high"]].isna().all(axis=None)
     assert "only one rater, so there is no interval and no test" in said(table)
@@ -144,18 +156,18 @@ def test_one_rater():
 
 def test_no_ratings():
     table = tidy([], [])
-    result = analysis.paired_difference(table)
+    result = paired(table)
     assert result.n == 0
     assert math.isnan(result.mean)
     summary = analysis.condition_summary(table)
     assert summary["ratings"].tolist() == [0, 0]
     assert summary["mean"].isna().all()
-    assert analysis.caveats(table) == ["There are no ratings, so nothing can be concluded."]
+    assert caveats(table) == ["There are no ratings, so nothing can be concluded."]
 
 
 def test_one_condition():
     table = tidy(CONTROL, [])
-    assert analysis.paired_difference(table).n == 0
+    assert paired(table).n == 0
     text = said(table)
     assert "no ratings of generated pictures, so the conditions cannot be compared" in text
     assert "appeared in one condition only" not in text
@@ -170,7 +182,7 @@ def test_nobody_rated_both_conditions():
 
 def test_equal_differences_leave_only_the_sign_flips():
     table = pairs([8, 9, 7, 9.5], [3, 4, 2, 4.5])
-    result = analysis.paired_difference(table)
+    result = paired(table)
     assert (result.mean, result.sd, result.p_signflip) == (5, 0, 0.125)
     assert all(map(math.isnan, (result.t, result.p, result.ci_low, result.ci_high)))
     assert "All raters show the same difference, so it has no interval and no t test" in said(table)
@@ -178,7 +190,7 @@ def test_equal_differences_leave_only_the_sign_flips():
 
 def test_all_ratings_equal():
     table = pairs([7, 7, 7], [7, 7, 7])
-    assert analysis.paired_difference(table).p_signflip == 1
+    assert paired(table).p_signflip == 1
     assert analysis.condition_summary(table)["ci_low"].isna().all()
     assert "All ratings are equal" in said(table)
 
@@ -194,12 +206,12 @@ def test_smallest_p_of_few_raters(raters, smallest):
     table = pairs(list(range(5, 5 + raters)), [1] * raters)
     assert f"With {raters} raters the smallest possible p" in said(table)
     assert f"is {smallest} (2 / 2^{raters})" in said(table)
-    assert analysis.paired_difference(table).p_signflip == float(smallest)
+    assert paired(table).p_signflip == float(smallest)
 
 
 def test_six_raters_can_reach_05():
     table = pairs([5, 6, 7, 8, 9, 10], [1] * 6)
-    assert analysis.paired_difference(table).p_signflip == 0.03125
+    assert paired(table).p_signflip == 0.03125
     assert "smallest possible p" not in said(table)
 
 
@@ -239,7 +251,7 @@ def test_counterbalanced_raters_are_complete():
         for swap, rater in enumerate("abcd")
         for number, picture in enumerate(["plum", "pear", "fig", "lime"])
     ]
-    assert "every picture" not in said(pd.DataFrame(rows, columns=analysis.COLUMNS))
+    assert "every picture" not in said(pd.DataFrame(rows, columns=ratings.COLUMNS))
 
 
 def counterbalanced(raters: int, *, lists: bool = True) -> pd.DataFrame:
@@ -249,9 +261,9 @@ def counterbalanced(raters: int, *, lists: bool = True) -> pd.DataFrame:
         (rater, picture, condition, base + int(rng.integers(3)), "AB"[rater % 2])
         for rater in range(raters)
         for number, (picture, base) in enumerate([("plum", 7), ("pear", 3)])
-        for condition in [analysis.CONDITIONS[(number + rater) % 2]]
+        for condition in [ratings.CONDITIONS[(number + rater) % 2]]
     ]
-    table = pd.DataFrame(rows, columns=[*analysis.COLUMNS, "list"])
+    table = pd.DataFrame(rows, columns=[*ratings.COLUMNS, "list"])
     return table if lists else table.drop(columns="list")
 
 
@@ -275,27 +287,73 @@ def test_every_model_has_a_row_and_a_difference_of_its_own():
         "colornet",
         "zhang",
     ]
-    assert analysis.paired_difference(both, "colornet").mean == 5.325
-    assert analysis.paired_difference(both, "zhang").mean == 0
-    assert "no ratings of generated" not in "".join(analysis.caveats(both, "zhang"))
+    assert paired(both, "colornet").mean == 5.325
+    assert paired(both, "zhang").mean == 0
+    assert "no ratings of generated" not in "".join(caveats(both, "zhang"))
+
+
+def test_means_weigh_the_lists_equally_and_differ_by_what_is_tested():
+    """The plum is control in list B, so that the plain mean of control falls with raters of A."""
+    table = counterbalanced(8)
+    table = table[~table["rater"].isin([1, 3])]
+    means = table.groupby(["condition", "list"])["rating"].mean().groupby("condition").mean()
+    summary = analysis.condition_summary(table)
+    assert summary["mean"].tolist() == pytest.approx(means.tolist())
+    assert ((summary["ci_low"] + summary["ci_high"]) / 2).tolist() == pytest.approx(means.tolist())
+    tested = contrasts.by_raters(ratings.as_cells(table)).mean
+    assert summary["mean"][0] - summary["mean"][1] == pytest.approx(tested)
+    rates = fooling_rates(table.assign(rating=table["rating"] > 5))
+    shares = table.assign(high=table["rating"] > 5).groupby(["condition", "list"])["high"].mean()
+    assert rates["rate"].tolist() == pytest.approx(shares.groupby("condition").mean().tolist())
+
+
+@pytest.mark.parametrize(("kept", "holds"), [([1, 3, 5, 7], True), ([1, 3, 5], True), ([1], False)])
+def test_plain_tests_are_called_safe_only_where_the_lists_are_of_about_equal_size(kept, holds):
+    table = counterbalanced(8)
+    text = said(table[table["rater"].isin([0, 2, 4, 6, *kept])])
+    assert ("as noise and err on the safe side" in text) == holds
+    assert ("as the lists are of unequal size: do not read them." in text) == (not holds)
+
+
+def test_plain_tests_hold_where_the_caveat_says_so():
+    """Type I error at 5% where no difference is: 12 + 12 and 16 + 8 raters."""
+    for uneven in (False, True):
+        of = Population(raters=24, uneven=uneven, picture_effect_sd=0)
+        drawn = draw(of, 2000, np.random.default_rng(0))
+        differences, lists = rater_differences(drawn.y, drawn.lists)
+        plain = stratified(differences, np.zeros_like(lists))
+        holds = analysis.plain_tests_hold(np.bincount(lists))
+        assert holds == (not uneven) == (np.mean(p_values(plain) < 0.05) < 0.06)
 
 
 def test_caveats_on_lists():
-    text = said(counterbalanced(8))
-    assert "count the difference between the lists' pictures as noise" in text
-    assert "different numbers of raters" not in text
     table = counterbalanced(8)
+    assert "different numbers of raters" not in said(table)
     text = said(table[~table["rater"].isin([1, 3])])
-    assert "different numbers of raters (4 in list A and 2 in list B)" in text
-    assert "lists" not in said(tidy(CONTROL, GENERATED))
+    assert "different numbers of raters (4 in list A, 2 in list B). Means and the tests" in text
+    assert "lists" not in said(tidy(CONTROL, GENERATED)).replace("that the lists swap", "")
+
+
+def test_without_two_raters_in_each_list_nothing_is_resampled():
+    """A list of one rater would add no variance."""
+    table = counterbalanced(8)
+    table = pd.concat([table, table.assign(picture=table["picture"] + " again")])
+    assert analysis.condition_summary(table)["boot_low"].notna().all()
+    summary = analysis.condition_summary(table[table["rater"].isin([0, 2, 4, 6, 7])])
+    assert summary["boot_low"].isna().all()
+    assert summary["note"].tolist() == [
+        f"There is no resampled interval for {condition}: it takes two raters in each list and two "
+        "pictures in each set that the lists swap."
+        for condition in ratings.CONDITIONS
+    ]
 
 
 def test_check_keeps_half_points_and_trims_names():
     raw = pd.DataFrame(
         [[" r1 ", "plum", "control", "8.5", "x"], ["2", "plum", "generated ", " 10", "y"]],
-        columns=[*analysis.COLUMNS, "note"],
+        columns=[*ratings.COLUMNS, "note"],
     )
-    assert analysis.check_ratings(raw).to_numpy().tolist() == [
+    assert ratings.check_ratings(raw).to_numpy().tolist() == [
         ["r1", "plum", "control", 8.5],
         ["2", "plum", "generated", 10.0],
     ]
@@ -303,8 +361,8 @@ def test_check_keeps_half_points_and_trims_names():
 
 def test_check_accepts_numbers_and_an_empty_table():
     table = tidy(CONTROL, GENERATED)
-    pd.testing.assert_frame_equal(analysis.check_ratings(table), table, check_dtype=False)
-    empty = analysis.check_ratings(table[:0])
+    pd.testing.assert_frame_equal(ratings.check_ratings(table), table, check_dtype=False)
+    empty = ratings.check_ratings(table[:0])
     assert empty.empty
     assert empty["rating"].dtype == float
 
@@ -342,19 +400,19 @@ GOOD = ("r1", "plum", "control", "8")
 )
 def test_check_names_the_line_and_the_value(row, message):
     with pytest.raises(ValueError, match=re.escape(message)) as caught:
-        analysis.check_ratings(pd.DataFrame([GOOD, row], columns=analysis.COLUMNS))
+        ratings.check_ratings(pd.DataFrame([GOOD, row], columns=ratings.COLUMNS))
     assert "\n" not in str(caught.value)
 
 
 def test_check_can_take_any_model():
-    raw = pd.DataFrame([("r1", "plum", "zhang", "8")], columns=analysis.COLUMNS)
-    assert analysis.check_ratings(raw, None)["condition"].tolist() == ["zhang"]
+    raw = pd.DataFrame([("r1", "plum", "zhang", "8")], columns=ratings.COLUMNS)
+    assert ratings.check_ratings(raw, None)["condition"].tolist() == ["zhang"]
     with pytest.raises(ValueError, match="Line 2: the condition '' is not control or the name"):
-        analysis.check_ratings(raw.assign(condition=""), None)
+        ratings.check_ratings(raw.assign(condition=""), None)
 
 
 def test_check_names_missing_and_repeated_columns():
     with pytest.raises(ValueError, match="No column picture, rating; needed"):
-        analysis.check_ratings(pd.DataFrame(columns=["rater", "condition", "score"]))
+        ratings.check_ratings(pd.DataFrame(columns=["rater", "condition", "score"]))
     with pytest.raises(ValueError, match="column rating occurs more than once"):
-        analysis.check_ratings(pd.DataFrame(columns=[*analysis.COLUMNS, "rating"]))
+        ratings.check_ratings(pd.DataFrame(columns=[*ratings.COLUMNS, "rating"]))

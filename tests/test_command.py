@@ -1,9 +1,13 @@
 """The command line: photos and folders in, colour photos out, every refusal one sentence."""
 
+import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image, ImageCms
 
 from model.color import rgb_to_lab_exact
@@ -13,6 +17,15 @@ from model.networks import available_weights
 from model.photos import read_photo
 from model.rendered import render
 from tests.painter import painter
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """As the command computes, so that its results can be compared byte by byte."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def luminance(rgb: np.ndarray) -> np.ndarray:
@@ -86,8 +99,9 @@ def test_the_command_line_and_the_function_give_the_same(album, tmp_path):
     )
 
 
-@pytest.mark.parametrize("given", ["missing.jpg", "album/notes.txt"])
+@pytest.mark.parametrize("given", ["missing.jpg", "missing.txt", "album/notes.md"])
 def test_a_file_that_is_no_photo_fails_by_name(album, tmp_path, capsys, given):
+    (album / "notes.md").write_text("no photo, and not named as one")
     assert run(tmp_path / given, "--out", tmp_path / "out") == 1
     assert f"failed: {Path(given).name} " in capsys.readouterr().err
 
@@ -188,6 +202,79 @@ def test_a_written_picture_is_read_as_it_was(tmp_path):
     save_png(rgb, tmp_path / "a.png")
     np.testing.assert_array_equal(read_photo(tmp_path / "a.png"), rgb)
     assert results(tmp_path) == ["a.png"]
+
+
+# Large collections
+
+
+def test_the_lines_of_a_list_are_photos_and_folders_each_done_once(album, tmp_path):
+    listed = tmp_path / "list.txt"
+    paths = [album / "photo3.png", album / "grey.png", album / "photo3.png", tmp_path / "more"]
+    (tmp_path / "more").mkdir()
+    PEAR.save(tmp_path / "more" / "pear.png")
+    listed.write_text("\r\n\n".join(map(str, paths)))
+    assert run(listed, album / "grey.png", "--out", tmp_path / "out") == 0
+    assert results(tmp_path / "out") == [
+        "grey-colorized.png",
+        "pear-colorized.png",
+        "photo3-colorized.png",
+    ]
+
+
+def test_a_line_of_a_list_that_names_no_photo_fails_by_name(album, tmp_path, capsys):
+    (tmp_path / "list.txt").write_text(f"gone.png\n{album / 'photo3.png'}")
+    assert run(tmp_path / "list.txt", "--out", tmp_path / "out") == 1
+    assert "failed: gone.png does not exist." in capsys.readouterr().err
+    assert results(tmp_path / "out") == ["photo3-colorized.png"]
+
+
+def test_resuming_does_what_is_missing_or_older_than_its_photo(album, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert run(album, "--out", out) == 0
+    whole = {name: (out / name).read_bytes() for name in results(out)}
+    times = {name: (out / name).stat().st_mtime_ns for name in whole}
+    (out / "fax-colorized.png").unlink()
+    os.utime(out / "grey-colorized.png", (0, 0))
+    capsys.readouterr()
+    assert run(album, "--out", out, "--resume") == 0
+    assert {name: (out / name).read_bytes() for name in results(out)} == whole
+    changed = {name for name in whole if (out / name).stat().st_mtime_ns != times[name]}
+    assert changed == {"fax-colorized.png", "grey-colorized.png"}
+    assert f"2 of 2 photos colorized into {out} (12 more were there)" in capsys.readouterr().out
+    assert run(album, "--out", out, "--resume") == 0, "nothing left to do is a success"
+
+
+def test_an_interrupted_run_leaves_whole_results_and_is_resumed(
+    album, tmp_path, capsys, monkeypatch
+):
+    save, saved = Image.Image.save, []
+
+    def save_or_stop(image: Image.Image, file: Path, **options) -> None:
+        save(image, file, **options)
+        saved.append(file)
+        if len(saved) == 3:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Image.Image, "save", save_or_stop)
+        assert run(album, "--out", tmp_path / "out") == 130
+    assert "--resume" in capsys.readouterr().err
+    assert len(results(tmp_path / "out")) == 2 and not list((tmp_path / "out").glob("*.partial"))
+    assert run(album, "--out", tmp_path / "out", "--resume") == 0
+    assert len(results(tmp_path / "out")) == 14
+
+
+def test_without_ray_its_engine_is_one_sentence(album, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray.data", None)
+    assert run(album, "--out", tmp_path / "out", "--engine", "ray") == 2
+    error = capsys.readouterr().err
+    assert error == "model.colorizer: --engine ray: install requirements-ray.txt first.\n"
+
+
+@pytest.mark.parametrize("flags", [("--engine", "ray", "--workers", "0"), ("--workers", "2")])
+def test_workers_are_of_ray_and_at_least_one(album, tmp_path, capsys, flags):
+    assert run(album, "--out", tmp_path / "out", *flags) == 2
+    assert f"--workers is {flags[-1]}: 1 or more, of --engine ray." in capsys.readouterr().err
 
 
 # Pins, vividness and alternatives

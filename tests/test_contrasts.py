@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from collections.abc import Callable
 from dataclasses import asdict
 
 import numpy as np
@@ -12,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from study import analysis, bootstrap, contrasts, fooling, ratings
+from study import analysis, contrasts, fooling, mixed, ratings
 from study.agreement import agreement
-from study.contrasts import by_both, by_pictures, by_raters, equivalence, permutation, wilcoxon
+from study.bootstrap import resampled
+from study.contrasts import equivalence
 
 SLEEP = [
     [1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4],
@@ -29,6 +31,21 @@ def pairs(control: list[float], generated: list[float], picture: str = "plum") -
         for rater, value in enumerate(values)
     ]
     return pd.DataFrame(rows, columns=ratings.COLUMNS)
+
+
+def of_table(test: Callable) -> Callable:
+    """`test` on a table of ratings, of two of its conditions."""
+
+    def tested(table: pd.DataFrame, condition: str = "generated", reference: str = "control"):
+        return test(ratings.as_cells(table, [reference, condition]))
+
+    return tested
+
+
+by_raters, by_pictures = of_table(contrasts.by_raters), of_table(contrasts.by_pictures)
+by_both, paired_difference = of_table(contrasts.by_both), of_table(contrasts.paired_difference)
+permutation, wilcoxon = of_table(contrasts.permutation), of_table(contrasts.wilcoxon)
+is_nested, mixed_model = of_table(contrasts.is_nested), of_table(mixed.mixed_model)
 
 
 def study(raters: int = 12, pictures: int = 10, *, seed: int = 0, models: int = 1) -> pd.DataFrame:
@@ -73,9 +90,20 @@ def test_two_lists_are_students_t_test_between_them():
 def test_quality_of_the_pictures_is_no_noise_to_the_test_within_lists():
     table = study()
     table["rating"] += 3 * (table["picture"] % 2)  # all better ones are controls in the same list
-    plain, within = analysis.paired_difference(table), by_raters(table)
+    plain, within = paired_difference(table), by_raters(table)
     assert plain.mean == pytest.approx(within.mean)
     assert within.ci_high - within.ci_low < plain.ci_high - plain.ci_low
+
+
+def test_sd_and_dz_are_those_within_lists():
+    """As by R's lm(difference ~ list): the residual standard error."""
+    table = study(9)
+    means = table.groupby(["list", "rater", "condition"])["rating"].mean().unstack()
+    difference = (means["control"] - means["generated"]).groupby("list")
+    sd = math.sqrt((difference.var() * (difference.size() - 1)).sum() / 7)
+    result = paired_difference(table)
+    assert result.sd == pytest.approx(sd)
+    assert result.dz == pytest.approx(by_raters(table).mean / sd)
 
 
 def test_lists_of_unequal_size_count_equally():
@@ -102,14 +130,12 @@ def test_pictures_in_the_papers_design_are_two_groups():
     test = stats.ttest_ind(means["control"], means["generated"])
     result = by_pictures(paper)
     assert (result.t, result.p, result.df) == pytest.approx((test.statistic, test.pvalue, 8))
-    assert contrasts.is_nested(paper)
-    assert not contrasts.is_nested(table)
+    assert is_nested(paper)
+    assert not is_nested(table)
 
 
 def test_raters_and_pictures_agree_with_the_mixed_model_where_it_is_inside_its_bounds():
     """In a complete table the moments are near REML's, as long as no variance is at zero."""
-    from study.mixed import mixed_model
-
     rng = np.random.default_rng(3)
     table = study(24)
     raters, pictures = rng.normal(0, 1, (2, 24)), rng.normal(0, 1, (2, 10))
@@ -124,7 +150,7 @@ def test_raters_and_pictures_agree_with_the_mixed_model_where_it_is_inside_its_b
 def test_more_is_uncertain_about_other_pictures():
     table = study(24)
     assert by_both(table).se >= by_raters(table).se
-    assert by_both(table).speaks_for == "other raters and other pictures"
+    assert by_both(table).speaks_for == "other raters and pictures"
 
 
 def test_three_arms_are_compared_one_by_one():
@@ -199,7 +225,7 @@ def test_equivalence_of_lakens_2017():
     table = pairs([*groups[0], *groups[1]], [0] * 184)
     table["list"] = np.tile(["A"] * 95 + ["B"] * 89, 2)
     pooled = math.sqrt((94 * 0.95**2 + 88 * 0.83**2) / 182)
-    result = equivalence(table, 0.43 * pooled / 2)  # half: the mean of the lists
+    result = equivalence(by_raters(table), 0.43 * pooled / 2)  # half: the mean of the lists
     assert 2 * result.mean == pytest.approx(0.03)
     assert (result.df, result.equivalent) == (182, True)
     assert stats.t.ppf(result.p_upper, 182) == pytest.approx(-2.69, abs=0.005)
@@ -210,7 +236,7 @@ def test_equivalence_agrees_with_pingouin():
     table = pairs(*SLEEP)
     for margin in (1.0, 2.0, 3.0):
         theirs = float(pingouin.tost(*SLEEP, bound=margin, paired=True)["pval"].iloc[0])
-        result = equivalence(table, margin)
+        result = equivalence(by_raters(table), margin)
         assert result.p == pytest.approx(theirs, abs=1e-9)
         assert result.equivalent == (-margin < result.ci_low and result.ci_high < margin)
 
@@ -218,9 +244,9 @@ def test_equivalence_agrees_with_pingouin():
 def test_equivalence_can_speak_for_other_pictures():
     table = study(24)
     table["rating"] += (table["condition"] == "control") * (table["picture"] % 4 - 1.5)
-    assert equivalence(table, 2, contrast=by_both).p >= equivalence(table, 2).p
+    assert equivalence(by_both(table), 2).p >= equivalence(by_raters(table), 2).p
     with pytest.raises(ValueError, match="must be above 0, not 0"):
-        equivalence(table, 0)
+        equivalence(by_both(table), 0)
 
 
 def test_bootstrap_is_repeatable_and_wider_than_raters_alone():
@@ -229,8 +255,32 @@ def test_bootstrap_is_repeatable_and_wider_than_raters_alone():
     pd.testing.assert_frame_equal(summary, analysis.condition_summary(table))
     assert (summary["boot_low"] < summary["ci_low"]).all()
     assert (summary["boot_high"] > summary["ci_high"]).all()
-    boot = bootstrap.bootstrap_means(table)
-    assert ((boot["low"] < boot["mean"]) & (boot["mean"] < boot["high"])).all()
+    assert (summary["boot_low"] < summary["mean"]).all()
+    assert (summary["mean"] < summary["boot_high"]).all()
+
+
+def test_the_bootstrap_keeps_the_weights_of_lists_and_sets():
+    """Sets of two and three pictures weigh 2 to 3 in every draw, lists of three and two 1 to 1."""
+    lists, sets = np.array([0, 0, 0, 1, 1]), np.array([0, 0, 1, 1, 1])
+    y = np.array([2, 7])[sets] + lists[:, None]
+    drawn = resampled(y[None], lists, sets, 10, np.random.default_rng(0))
+    assert drawn.ravel() == pytest.approx([5.5] * 10)
+
+
+def test_random_draws_do_not_hang_on_whether_raters_are_numbers_or_text():
+    table = study(24)
+    text = table.assign(rater=table["rater"].astype(str))
+    pd.testing.assert_frame_equal(
+        analysis.condition_summary(table), analysis.condition_summary(text)
+    )
+    assert paired_difference(table) == paired_difference(text)
+    assert permutation(table) == permutation(text)
+
+
+def test_without_a_test_over_both_the_mean_is_that_over_raters():
+    table = study(1)
+    assert by_both(table).note
+    assert by_both(table).mean == by_raters(table).mean == paired_difference(table).mean
 
 
 def test_tables_of_cells_pictures_and_times():
@@ -263,7 +313,7 @@ def test_excluded_raters_are_taken_out():
 UNDEFINED = {
     "one rater": (study(1), "only one rater"),
     "one condition": (study().query("condition == 'control'"), "No rater has ratings of both"),
-    "all equal": (study().assign(rating=7.0), "All raters show the same difference"),
+    "all equal": (study().assign(rating=7.0), "All raters of each list show the same difference"),
     "a list for every rater": (study(2), "no spread within lists"),
     "empty": (study()[:0], "No rater has ratings of both"),
 }
@@ -271,7 +321,7 @@ UNDEFINED = {
 
 @pytest.mark.parametrize(("table", "sentence"), UNDEFINED.values(), ids=UNDEFINED)
 def test_undefined_tests_say_why(table, sentence):
-    for test in (by_raters, by_both, lambda table: equivalence(table, 1)):
+    for test in (by_raters, by_both, lambda table: equivalence(by_both(table), 1)):
         result = test(table)
         assert sentence in result.note
         assert result.note.endswith(".")
@@ -308,13 +358,14 @@ def test_no_table_breaks_anything(table):
             if not result.note:
                 assert 0 <= result.p <= 1
                 assert result.ci_low <= result.mean <= result.ci_high
-        assert (equivalence(table, 1).equivalent is None) == bool(by_raters(table).note)
+        assert (equivalence(by_raters(table), 1).equivalent is None) == bool(by_raters(table).note)
         for test in (permutation, wilcoxon):
             result = test(table)
             assert result.note or 0 < result.p <= 1
-        analysis.paired_difference(table)
-        assert all(text.endswith(".") for text in analysis.caveats(table))
-        assert "nan" not in " ".join(analysis.caveats(table))
+        paired_difference(table)
+        said = analysis.caveats(table, "generated", ratings.as_cells(table))
+        assert all(text.endswith(".") for text in said)
+        assert "nan" not in " ".join(said)
         analysis.condition_summary(table)
         ratings.cells(table), ratings.pictures(table)
         for row in agreement(table).itertuples():

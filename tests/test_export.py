@@ -12,7 +12,7 @@ from tiny_study import STUDY, add_study
 from study import codebook, export, forget, report, session, store
 from study.session import Identity
 from study.simulated import crowd, run
-from study.tables import Stimulus, Study
+from study.tables import Answer, Stimulus, Study
 
 SECRET = "5f3c-prolific-id"
 COMMENT = '=HYPERLINK("http://example.org")\nsecond line, with "quotes" and \N{SNOWMAN}'
@@ -144,7 +144,8 @@ def test_no_token_of_a_browser_leaves_the_database(engine, db_url, tmp_path):
 
 
 def test_no_cell_is_a_formula_and_numbers_stay_numbers(engine, db_url, tmp_path):
-    for start in ("+1", "-1", "@SUM(A1)", "\tx", "\rx", "'=1", "fine"):
+    starts = "+1", "-1", "@SUM(A1)", "\tx", "\rx", "\n=1", "＝1", "＋1", "－1", "＠1", "'=1", "fine"
+    for start in starts:
         send_person(engine, start)
     export.main(["--to", str(tmp_path / "out"), "--db", db_url, "--with-participants"])
     comments = [
@@ -153,7 +154,7 @@ def test_no_cell_is_a_formula_and_numbers_stay_numbers(engine, db_url, tmp_path)
         if row["question"] == "comment"
     ]
     assert f"'{COMMENT}" in comments
-    assert [c for c in comments if c and c[0] in "=+-@\t\r"] == []
+    assert [c for c in comments if c and c[0] in "=+-@\t\r\n＝＋－＠"] == []
     assert {"'+1", "'-1", "'@SUM(A1)", "'=1", "fine"} <= set(comments)
     assert read(tmp_path / "out" / "participants.csv")[0]["session_ref"] == "'=V"
     raw = (tmp_path / "out" / "ratings.csv").read_text()
@@ -174,8 +175,7 @@ def test_the_report_of_the_file_is_that_of_the_database(engine, db_url, tmp_path
         assert report.main([*source, "--json"]) == 0
         found.append(json.loads(capsys.readouterr().out))
     for ours, theirs in zip(*(each["conditions"] for each in found), strict=True):
-        for figure in ("condition", "raters", "ratings", "mean", "sd", "ci_low", "ci_high"):
-            assert ours[figure] == theirs[figure]
+        assert ours == theirs
     assert not list((tmp_path / "out").glob("ratings.json"))
 
 
@@ -203,6 +203,34 @@ def test_a_real_or_fake_study_tells_side_and_choice(db_url, tmp_path):
     export.main(["--to", str(tmp_path / "out"), "--db", db_url])
     for row in read(tmp_path / "out" / "ratings.csv"):
         assert float(row["rating"]) == (row["choice"] != row["side"])
+
+
+def test_half_of_a_surrogate_pair_does_not_break_the_export(engine, db_url, tmp_path):
+    with store.writing(engine) as database:
+        comments = sa.update(Answer).where(Answer.step == "comment")
+        database.execute(comments.values(value='"half \\ud800 of a pair"'))
+    assert export.main(["--to", str(tmp_path / "out"), "--db", db_url]) == 0
+    comment = "half ? of a pair"
+    assert comment in [row["answer"] for row in read(tmp_path / "out" / "answers.csv")]
+    said = json.loads((tmp_path / "out" / "answers.json").read_text())
+    assert comment in [row["answer"] for row in said]
+
+
+def test_a_failed_export_leaves_nothing_half_written(engine, db_url, tmp_path, monkeypatch, capsys):
+    whole = Path.write_bytes
+
+    def full_disk(file: Path, content: bytes) -> int:
+        if file.name == "events.csv":
+            whole(file, content[:10])
+            raise OSError(28, "No space left on device")
+        return whole(file, content)
+
+    monkeypatch.setattr(Path, "write_bytes", full_disk)
+    assert export.main(["--to", str(tmp_path / "out"), "--db", db_url]) == 2
+    assert "cannot be written: No space left on device." in capsys.readouterr().err
+    assert list((tmp_path / "out").iterdir()) == []
+    monkeypatch.undo()
+    assert export.main(["--to", str(tmp_path / "out"), "--db", db_url]) == 0
 
 
 def test_what_cannot_be_exported_is_told_in_one_sentence(engine, db_url, tmp_path, capsys):

@@ -53,8 +53,8 @@ def test_each_model_has_a_row():
 @pytest.mark.parametrize(
     ("table", "sentence"),
     [
-        (answers(1), "only one rater"),
-        (answers().assign(rating=0), "All raters have the same rate"),
+        (answers(1), "Only one rater"),
+        (answers().assign(rating=0), "All raters have the same mean"),
     ],
 )
 @pytest.mark.filterwarnings("error")

@@ -3,12 +3,13 @@
 import math
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from study.mixed import fit_crossed, mixed_model
+from study import mixed
+from study.mixed import fit_crossed
 from study.population import Population, draw
-from tests.test_contrasts import study
+from study.ratings import Cells
+from tests.test_contrasts import mixed_model, study
 
 # Davies & Goldsmith 1972, lme4's data set Penicillin: mm, 24 plates by 6 samples.
 PENICILLIN = """
@@ -37,16 +38,7 @@ def test_lme4_penicillin():
 def test_finds_what_was_put_in():
     of = Population(raters=40, pictures=30, effect=2, noise_sd=1)
     drawn = draw(of, 1, np.random.default_rng(1))
-    condition, rater, picture = np.nonzero(np.isfinite(drawn.y[0]))
-    table = pd.DataFrame(
-        {
-            "rater": rater,
-            "picture": picture,
-            "condition": np.where(condition == 0, "control", "generated"),
-            "rating": drawn.y[0][np.isfinite(drawn.y[0])],
-        }
-    )
-    model = mixed_model(table)
+    model = mixed.mixed_model(Cells(drawn.y[0], drawn.lists))
     assert model.converged
     assert model.fallback is None
     assert model.note.startswith("The mixed model converged")

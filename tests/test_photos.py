@@ -3,7 +3,6 @@
 import io
 import struct
 import warnings
-import zlib
 
 import numpy as np
 import pytest
@@ -11,6 +10,7 @@ from PIL import Image, ImageCms
 from PIL.Image import Transpose
 
 from model.photos import MAX_MEGAPIXELS, SUFFIXES, PhotoError, array_to_rgb, read_photo
+from tests.handmade import bmp_of_runs, png, png_header
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 HEIGHT, WIDTH = 16, 24
@@ -41,21 +41,15 @@ def grey_ramp(dtype, top: float) -> np.ndarray:
 
 def png_of_only_a_header(width: int, height: int) -> bytes:
     """A PNG of 1 bit a pixel whose pixels are missing: it cannot be decoded."""
-
-    def chunk(name: bytes, content: bytes) -> bytes:
-        crc = zlib.crc32(name + content)
-        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", crc)
-
-    header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"")
+    return png(png_header(width, height, bits=1), (b"IDAT", b""))
 
 
-def refusal(path) -> str:
+def refusal(path, shown: str | None = None) -> str:
     """What `read_photo` says about an unusable file: one sentence, naming it without its folder."""
     with pytest.raises(PhotoError) as caught:
         read_photo(path)
     sentence = str(caught.value)
-    assert sentence.startswith(path.name)
+    assert sentence.startswith(f"{shown or path.name} ")
     assert sentence.endswith(".") and "\n" not in sentence
     assert str(path.parent) not in sentence and "Traceback" not in sentence
     return sentence
@@ -151,8 +145,7 @@ def test_a_32_bit_tiff_is_brought_to_8_bits(tmp_path):
 
 def test_a_float_tiff_with_nan_is_refused(tmp_path):
     Image.fromarray(np.full((2, 2), np.nan, np.float32)).save(tmp_path / "nan.tif")
-    with pytest.raises(PhotoError, match="NaN"):
-        read_photo(tmp_path / "nan.tif")
+    assert "NaN" in refusal(tmp_path / "nan.tif")
 
 
 STORED_FOR_ORIENTATION = {
@@ -271,8 +264,31 @@ def test_a_missing_file_below_a_file_is_refused(tmp_path):
     assert "does not exist" in refusal(tmp_path / "apple.png" / "pear.png")
 
 
-def test_too_long_a_name_is_refused(tmp_path):
-    refusal(tmp_path / f"{'a' * 300}.jpg")
+def test_too_long_a_name_is_refused_and_shown_in_short(tmp_path):
+    refusal(tmp_path / f"{'a' * 300}.jpg", shown=f"{'a' * 50}...{'a' * 16}.jpg")
+
+
+def test_what_cannot_be_printed_of_a_name_is_not_shown(tmp_path):
+    refusal(tmp_path / "a\nb\x1b[31m\u202egnp.jpg", shown="a?b?[31m?gnp.jpg")
+
+
+def test_a_picture_without_pixels_is_refused(tmp_path):
+    (tmp_path / "none.bmp").write_bytes(bmp_of_runs(0, 9, b"\0\1"))
+    refusal(tmp_path / "none.bmp")
+
+
+@pytest.mark.parametrize(("width", "height"), [(1_000_001, 1), (1, 1_000_001)])
+def test_too_long_a_picture_is_refused_before_its_pixels_are_read(tmp_path, width, height):
+    (tmp_path / "thread.png").write_bytes(png_of_only_a_header(width, height))
+    assert "over 1,000,000 pixels a side" in refusal(tmp_path / "thread.png")
+
+
+@pytest.mark.parametrize("mode", ["RGB", "CMYK", "I;16", "F", "P"])
+def test_a_large_picture_is_the_same_all_over(tmp_path, mode):
+    image = Image.new(mode, (3_000, 2_100), 99 if mode in ("I;16", "F", "P") else "#204060")
+    image.save(tmp_path / "large.tif")
+    rgb = read_photo(tmp_path / "large.tif")
+    assert rgb.shape == (2_100, 3_000, 3) and (rgb == rgb[0, 0]).all()
 
 
 def test_a_folder_is_refused(tmp_path):
@@ -359,7 +375,7 @@ def test_arrays_with_nan_are_refused(value):
         array_to_rgb(np.array([[0.5, value]]))
 
 
-@pytest.mark.parametrize("photo", [None, "apple.jpg"])
+@pytest.mark.parametrize("photo", [None, "apple.jpg", [[1, 2], [3]]])
 def test_what_is_no_array_is_refused(photo):
     with pytest.raises(PhotoError):
         array_to_rgb(photo)

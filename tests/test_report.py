@@ -1,14 +1,16 @@
 """The report as its reader meets it: text, JSON, files and one-sentence errors."""
 
+import html
 import json
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from study import report
+from study import report, wording
 
 HEADER = "rater,picture,condition,rating"
 CONTROL = ["9 8 10 9 8", "8 9 7 8 9", "10 9 9 8 10", "8 7 9 9 7"]  # 171 / 20 = 8.55
@@ -54,12 +56,74 @@ def test_paper_table_prints_exactly(write, capsys):
     told = " ".join(text.split())
     assert "control 4 20 8.55 0.94 7.67 to 9.43 7.83 to 9.25 8.55" in told
     assert "generated 4 20 3.225 1.32 1.81 to 4.64 2.08 to 4.33 3.225" in told
-    assert "mean 5.325, sd 0.36, dz 14.82, 95% interval 4.75 to 5.90" in told
+    assert (
+        "mean 5.325, 95% interval 4.54 to 6.11, p < .001 (t test over raters and pictures)" in told
+    )
+    assert "4 raters: their differences have sd 0.36 within lists, dz 14.82" in told
     assert "t test, raters t(3) = 29.63 4.75 to 5.90 p < .001" in told
     assert "exact sign-flip test p = .125" in told
     assert "smallest possible p of the sign-flip test is 0.125" in told
     assert "A test over raters then says nothing about other pictures" in told
     assert text.index("What this cannot show") < text.index("- Each of the 10 pictures")
+
+
+def uneven_rows(first: int = 9, second: int = 3) -> list[str]:
+    """Raters of two lists, whose pictures differ by some points; control is better by one."""
+    rng = np.random.default_rng(4)
+    rows = []
+    for rater in range(first + second):
+        for picture, quality in enumerate((2, 7, 3, 6, 1, 5)):
+            condition = ("control", "generated")[(picture + (rater >= first)) % 2]
+            rating = np.clip(quality + (condition == "control") + rng.integers(-1, 2), 0, 10)
+            rows.append(f"{rater},{picture},{condition},{rating}")
+    return rows
+
+
+def test_mean_interval_and_p_are_of_one_and_the_same_test(write, capsys, tmp_path):
+    path, page = write(*uneven_rows()), tmp_path / "report.html"
+    assert report.main(["--ratings", path, "--html", str(page), "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    (comparison,) = figures["comparisons"]
+    test, paired = comparison["tests"]["both"], comparison["paired"]
+    assert abs(test["mean"] - paired["mean"]) > 0.5, "the lists are of unequal size"
+    control, generated = (row["mean"] for row in figures["conditions"])
+    assert control - generated == pytest.approx(test["mean"])
+    limits = wording.interval(test["ci_low"], test["ci_high"])
+    shown = f"mean {wording.mean(test['mean'])}, 95% interval {limits}, "
+    shown += f"{wording.p_value(test['p'])} (t test over raters and pictures)"
+    report.main(["--ratings", path])
+    text = capsys.readouterr().out
+    assert shown in text
+    assert "do not read them" in text
+    page = html.unescape(page.read_text())
+    assert shown in page
+    assert f"<b>{wording.mean(test['mean'])}</b>" in page
+
+
+def test_without_the_recommended_test_another_is_shown_whole():
+    nothing = {"mean": 1.0, "ci_low": None, "ci_high": None, "p": None, "method": "both"}
+    raters = {"mean": 1.0, "ci_low": 0.5, "ci_high": 1.5, "p": 0.01, "method": "raters"}
+    figures = {"recommended": ["both", "raters"]}
+    shown = wording.difference(figures, {"tests": {"both": nothing, "raters": raters}})
+    assert shown == "mean 1.00, 95% interval 0.50 to 1.50, p = .010 (raters)"
+    shown = wording.difference(figures, {"tests": {"both": nothing, "raters": nothing}})
+    assert shown == "mean 1.00, 95% interval -, p = - (both)"
+
+
+def test_the_summary_is_no_formula_either(write, tmp_path, capsys):
+    rows = [f"{row},{row.split(',')[2].replace('generated', '=1+1')}" for row in PAPER_ROWS]
+    rows += [f"{row},+2".replace(",g", ",h") for row in PAPER_ROWS[20:]]
+    path, out = write(*rows, header=f"{HEADER},arm"), tmp_path / "summary.csv"
+    assert report.main(["--ratings", path, "--csv", str(out)]) == 0
+    assert report.main(["--ratings", path, "--csv"]) == 0
+    for text in (out.read_text(), capsys.readouterr().out[-len(out.read_text()) :]):
+        assert [line.split(",")[0] for line in text.splitlines()[1:]] == ["control", "'=1+1", "'+2"]
+
+
+def test_no_line_is_longer_than_100_characters(write, capsys):
+    for rows in (PAPER_ROWS, uneven_rows(), uneven_rows(20, 20)):
+        report.main(["--ratings", write(*rows)])
+        assert max(map(len, capsys.readouterr().out.splitlines()[1:])) <= 100
 
 
 def test_columns_line_up(write, capsys):

@@ -1,6 +1,7 @@
 """The simulations: the same code as the report, the promised figures, and the commands."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,19 +9,22 @@ import pandas as pd
 import pytest
 
 from study import simulate
-from study.calibration import BALANCED, BOUNDS, BY_BOTH, BY_RATERS, PAPER, t_tests
-from study.contrasts import by_both, by_pictures, by_raters
+from study.calibration import (
+    BALANCED,
+    BOUNDS,
+    BY_BOTH,
+    BY_RATERS,
+    EQUIVALENCE,
+    PAPER,
+    UNEVEN,
+    t_tests,
+)
+from study.contrasts import by_both, by_pictures, by_raters, equivalence
 from study.moments import p_values
 from study.population import Population, draw, draw_fooled
+from study.ratings import Cells
 
 RESULTS = Path(__file__).resolve().parent.parent / "results" / "study-design"
-
-
-def as_table(y: np.ndarray) -> pd.DataFrame:
-    condition, rater, picture = np.nonzero(np.isfinite(y))
-    names = np.where(condition == 0, "control", "generated")
-    columns = {"rater": rater, "picture": picture, "condition": names, "rating": y[np.isfinite(y)]}
-    return pd.DataFrame(columns)
 
 
 @pytest.mark.parametrize("paper", [False, True])
@@ -29,7 +33,7 @@ def test_simulated_studies_go_through_the_code_of_the_report(paper):
     results = list(t_tests(drawn).values())[1:]
     for number, y in enumerate(drawn.y):
         for test, moments in zip((by_raters, by_pictures, by_both), results, strict=True):
-            one = test(as_table(y))
+            one = test(Cells(y, drawn.lists))
             assert one.mean == pytest.approx(moments.mean[number])
             assert one.p == pytest.approx(p_values(moments)[number])
 
@@ -75,13 +79,16 @@ def test_committed_calibration_keeps_its_promise():
     assert set(table["raters"]) == {12, 24}
     kept = table[table["recommended"]]
     assert len(kept) > 30
+    assert {(BALANCED, EQUIVALENCE), (UNEVEN, BY_BOTH)} <= set(
+        kept.groupby(["design", "method"]).groups
+    )
     for row in kept.itertuples():
         low, high = BOUNDS[row.kind]
         safe = row.percent <= high if row.kind == "test" else row.percent >= low
         assert safe, row
     unkept = kept[kept["within"].astype(str) != "True"]
     text = (RESULTS / "README.md").read_text()
-    assert text.count("safe side)") == len(unkept) <= 4
+    assert text.count("safe side)") == len(unkept)
     assert "unsafe side" not in text
 
 
@@ -107,6 +114,15 @@ def test_commands_write_tables_and_readme(tmp_path, capsys):
         assert f"`python -m study.simulate {command}`" in text
     assert not re.search(r"\bnan\b", text)
     assert capsys.readouterr().out.count("Wrote ") == 2
+
+
+def test_power_of_equivalence_is_that_of_the_verdict_in_the_report():
+    of = Population(picture_effect_sd=0.3)
+    found = simulate.power(of, [12], margin=1, studies=60, seed=4)["equivalent"].iloc[0]
+    drawn = draw(replace(of, raters=12), 60, np.random.default_rng([4, 12]))
+    verdicts = [equivalence(by_both(Cells(y, drawn.lists)), 1).equivalent for y in drawn.y]
+    over_raters = [equivalence(by_raters(Cells(y, drawn.lists)), 1).equivalent for y in drawn.y]
+    assert found == simulate.percent(verdicts) < simulate.percent(over_raters)
 
 
 def test_power_command(capsys):

@@ -1,0 +1,93 @@
+"""Photos from strangers, each decoded in a process of its own, which may die of it.
+
+A few bytes can keep a decoder busy for minutes, take all memory or crash it, in more ways than
+anybody can list. So the system ends the process that decodes an upload at the limits below, and
+the page goes on. On Linux it is forked from a small one that waits, which takes milliseconds.
+"""
+
+import json
+import multiprocessing
+import os
+import resource
+import sys
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from model.photos import PhotoError, read_photo, shown_name
+
+CPU_SECONDS = 3
+SECONDS = 30  # by the clock, of which a busy machine may need more
+MEMORY = 850 * 2**20  # bytes: 50 megapixels take 800 million in the worst format, WebP
+CHUNK = 2**20  # bytes of pixels that are on their way at a time
+
+Image.init()  # all decoders, once: else each process would load them anew
+
+# as Python's own choice: elsewhere the libraries of the system may not survive a fork
+_processes = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
+_processes.set_forkserver_preload([__name__])
+
+
+def read_upload(path: Path) -> np.ndarray:
+    """As `read_photo`, within `CPU_SECONDS`, `SECONDS` and, on Linux, `MEMORY`.
+
+    Returns:
+        (H, W, 3) uint8 sRGB.
+
+    Raises:
+        PhotoError: as from `read_photo`, or the decoder did not survive the file.
+    """
+    receiver, sender = _processes.Pipe(duplex=False)
+    process = _processes.Process(target=_read, args=(path, sender), daemon=True)
+    process.start()
+    sender.close()  # the other process has its own: with it ends what can be received
+    refused = f"{shown_name(path)} takes too much time or memory to read, or is damaged."
+    try:
+        if receiver.poll(SECONDS):
+            answer = json.loads(receiver.recv_bytes())
+            if "shape" in answer:
+                return _receive(receiver, answer["shape"])
+            refused = answer["refused"]
+    except (EOFError, OSError):  # the process has ended, at a limit or by a fault of the decoder
+        pass
+    finally:
+        receiver.close()
+        process.kill()
+        process.join()
+    raise PhotoError(refused)
+
+
+def _read(path: Path, sender: Connection) -> None:
+    """Send the shape of the picture and then its pixels, or the sentence in its place; no Python
+    objects, which a decoder that was taken over could make run."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # libraries would write their doubts into the log
+    _limit_this_process()
+    try:
+        rgb = read_photo(path)
+    except PhotoError as error:
+        sender.send_bytes(json.dumps({"refused": str(error)}).encode())
+        return
+    sender.send_bytes(json.dumps({"shape": rgb.shape}).encode())
+    pixels = rgb.reshape(-1)
+    for start in range(0, len(pixels), CHUNK):
+        sender.send_bytes(pixels[start : start + CHUNK])
+
+
+def _receive(receiver: Connection, shape: list[int]) -> np.ndarray:
+    rgb = np.empty(shape, np.uint8)
+    pixels = rgb.reshape(-1)
+    for start in range(0, len(pixels), CHUNK):
+        receiver.recv_bytes_into(pixels[start : start + CHUNK])
+    return rgb
+
+
+def _limit_this_process() -> None:
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash leaves no dump behind
+    used = Path("/proc/self/statm")
+    if used.exists():  # on Linux, which alone counts all that a process asks for
+        # what the libraries reserved for each processor is no picture's fault
+        reserved = int(used.read_text().split()[5]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_DATA, (reserved + MEMORY, reserved + MEMORY))

@@ -1,0 +1,346 @@
+"""The page under load: whole sessions by HTTP, alone and beside photos that are colorized.
+
+    python -m tests.load [--raters 200] [--at-once 50] [--db URL] [--long]
+
+Starts the server, on 127.0.0.1 and on a database of its own, and drives raters through the study
+as fast as it lets them; then as many through a Gradio page whose function does nothing, so that
+what is our own shows as a ratio. Then compares every acknowledged rating with the database.
+`--long` also measures the server's memory and files after 100 and after 2,000 colorizations.
+Writes results/reliability/load-ENGINE.json.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import random
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+
+import cv2
+import httpx
+import numpy as np
+import psutil
+import sqlalchemy as sa
+from PIL import Image
+from tqdm import tqdm
+
+from model import rendered
+from study import store
+from study.tables import Participant, Rating, RatingSession, Trial
+from tests.conftest import ROOT, Server
+from tests.http_rater import HttpRater, Rated
+from tests.posting import UNLIMITED, Api
+
+RESULTS = ROOT / "results" / "reliability"
+RATINGS = 13  # of a session of the ready study: practice, pairs and the attention check
+PICTURES = 2  # of each
+COLORIZERS = 4
+TWELVE_MEGAPIXELS = (4000, 3000)
+BESIDE = 10  # raters at once beside those who colorize
+PATIENCE = 60  # seconds for one answer
+
+
+@dataclass
+class Driven:
+    """What raters met.
+
+    Attributes:
+        seconds: by the clock, from the first request to the last answer.
+        latencies: seconds of each acknowledged rating.
+        requests: how many were sent.
+        tries: of these, requests that had to be sent again.
+        acknowledged: {trial's token: answer}.
+        names: under which the raters came.
+    """
+
+    seconds: float = 0
+    latencies: list[float] = field(default_factory=list)
+    requests: int = 0
+    tries: int = 0
+    acknowledged: dict[str, float | str] = field(default_factory=dict)
+    names: list[str] = field(default_factory=list)
+
+    def figures(self) -> dict:
+        """For the table: milliseconds, and numbers a second."""
+        p50, p95, p99 = 1000 * np.quantile(self.latencies, [0.5, 0.95, 0.99])
+        return {
+            "ratings": len(self.latencies),
+            "requests": self.requests,
+            "sent_again": self.tries,
+            "requests_per_second": round(self.requests / self.seconds, 1),
+            "ratings_per_second": round(len(self.latencies) / self.seconds, 1),
+            "p50_ms": round(p50, 1),
+            "p95_ms": round(p95, 1),
+            "p99_ms": round(p99, 1),
+        }
+
+
+async def drive(url: str, raters: int, at_once: int) -> Driven:
+    """Send raters through the study that the page at `url` runs, so many at once."""
+    driven = Driven()
+
+    async def rate(client: httpx.AsyncClient, config: dict) -> None:
+        rater = HttpRater(client, config)
+        driven.names.append(rater.name)
+        rated: list[Rated] = await rater.take_part()
+        driven.latencies += [one.seconds for one in rated]
+        driven.acknowledged |= {one.step: one.answer for one in rated}
+        driven.tries += rater.tries
+
+    await _crowd(url, raters, at_once, rate, driven)
+    return driven
+
+
+async def drive_empty(url: str, raters: int, at_once: int) -> Driven:
+    """Send as many requests of the same kinds to the page of `serve_empty`."""
+    driven = Driven()
+
+    async def rate(client: httpx.AsyncClient, config: dict) -> None:
+        name = f"{random.getrandbits(64):x}"
+        for number in range(RATINGS):
+            for picture in range(PICTURES):
+                await client.get(f"/picture/{number}-{picture}")
+            asked = {"data": [name, str(number), 5, {}], "fn_index": 0, "session_hash": name}
+            began = time.perf_counter()
+            (await client.post("/gradio_api/run/predict", json=asked)).raise_for_status()
+            driven.latencies.append(time.perf_counter() - began)
+
+    await _crowd(url, raters, at_once, rate, driven)
+    return driven
+
+
+async def _crowd(
+    url: str,
+    raters: int,
+    at_once: int,
+    rate: Callable[[httpx.AsyncClient, dict], Awaitable[None]],
+    driven: Driven,
+) -> None:
+    places = asyncio.Semaphore(at_once)
+    progress = tqdm(total=raters, unit=" raters", disable=None)
+
+    async def count(_: httpx.Request) -> None:
+        driven.requests += 1
+
+    limits = httpx.Limits(max_connections=at_once, max_keepalive_connections=at_once)
+    hooks = {"request": [count]}
+    async with httpx.AsyncClient(
+        base_url=url, timeout=PATIENCE, limits=limits, event_hooks=hooks
+    ) as client:
+        config = (await client.get("/config")).json()
+
+        async def one() -> None:
+            async with places:
+                await rate(client, config)
+            progress.update()
+
+        began = time.perf_counter()
+        await asyncio.gather(*(one() for _ in range(raters)))
+        driven.seconds = time.perf_counter() - began
+    progress.close()
+
+
+def serve_empty(port: int) -> None:
+    """A Gradio page whose function does nothing, and pictures of one size beside it."""
+    import gradio as gr
+    from fastapi import FastAPI, Response
+
+    from demo import app
+
+    served, png = FastAPI(), Image.fromarray(np.full((256, 256, 3), 127, np.uint8))
+    buffer = BytesIO()
+    png.save(buffer, "PNG", compress_level=0)
+
+    @served.get("/picture/{token}")
+    def picture(token: str) -> Response:
+        return Response(buffer.getvalue(), media_type="image/png")
+
+    with gr.Blocks(analytics_enabled=False) as page:
+        given = [gr.Textbox(), gr.Textbox(), gr.Number(), gr.JSON()]
+        gr.Button().click(lambda *_: None, given, None, queue=False, preprocess=False)
+    mounted = gr.mount_gradio_app(served, page, path="/", ssr_mode=False)
+    app.serve(mounted, host="127.0.0.1", port=port)
+
+
+class EmptyServer(Server):
+    """`serve_empty` in a process of its own."""
+
+    def command(self) -> list[str]:
+        return [sys.executable, "-m", "tests.load", "--serve-empty", str(self.port)]
+
+
+def faults(engine: sa.Engine, driven: Driven) -> dict[str, int]:
+    """What must all be 0: of the acknowledged ratings those that the database does not have or has
+    otherwise, those that it has and nobody sent, and by how much the lists differ beyond one."""
+    with store.reading(engine) as database:
+        stored = database.execute(
+            sa.select(Trial.token, Rating.value, Rating.choice)
+            .join_from(Rating, Trial)
+            .join(RatingSession)
+            .join(Participant, Participant.rater_id == RatingSession.rater_id)
+            .where(Participant.external_id.in_(driven.names))
+        ).all()
+        lists = Counter(
+            database.scalars(
+                sa.select(RatingSession.list_name)
+                .join(Participant, Participant.rater_id == RatingSession.rater_id)
+                .where(Participant.external_id.in_(driven.names))
+            )
+        )
+    times = Counter(token for token, _, _ in stored)
+    kept = {token: choice or value for token, value, choice in stored}
+    return {
+        "lost": sum(kept.get(token) != answer for token, answer in driven.acknowledged.items()),
+        "doubled": sum(count - 1 for count in times.values()),
+        "never_acknowledged": len(kept.keys() - driven.acknowledged.keys()),
+        "uneven_lists": max(0, max(lists.values()) - min(lists.values()) - 1),
+    }
+
+
+@contextmanager
+def colorizing(url: str, clients: int, photo: bytes) -> Iterator[Callable[[], int]]:
+    """Clients that colorize `photo` without pause; call what this yields for how many they did."""
+    done, stop = Counter(), threading.Event()
+
+    def work(number: int) -> None:
+        api = Api(url)
+        while not stop.is_set():
+            api.colorize(f"{number}.jpg", photo)
+            done[number] += 1
+
+    with ThreadPoolExecutor(clients) as pool:
+        working = [pool.submit(work, number) for number in range(clients)]
+        try:
+            yield done.total
+        finally:
+            stop.set()
+    for work_done in working:
+        work_done.result()
+
+
+def large_photo(size: tuple[int, int] = TWELVE_MEGAPIXELS) -> bytes:
+    """A JPEG of rendered fruit of this width and height."""
+    small = rendered.render("Apple Rendered Red", size=400)
+    large = cv2.resize(small, size, interpolation=cv2.INTER_CUBIC)
+    buffer = BytesIO()
+    Image.fromarray(large).save(buffer, "JPEG", quality=90)
+    return buffer.getvalue()
+
+
+def measure(db_url: str, *, raters: int, at_once: int) -> dict:
+    """The figures of `raters`, `at_once` of them at once, alone and beside colorizations.
+
+    Args:
+        db_url: a database of its own.
+    """
+    engine = store.connect(db_url)
+    server = Server(db_url, *UNLIMITED)
+    try:
+        asyncio.run(drive(server.url, 5, 5))  # everything is loaded, all threads are there
+        alone = asyncio.run(drive(server.url, raters, at_once))
+        few = asyncio.run(drive(server.url, raters // 4, BESIDE))
+        with colorizing(server.url, COLORIZERS, large_photo()) as colorized:
+            before, began = colorized(), time.perf_counter()
+            beside = asyncio.run(drive(server.url, raters // 4, BESIDE))
+            per_minute = 60 * (colorized() - before) / (time.perf_counter() - began)
+    finally:
+        server.stop()
+    empty_server = EmptyServer(db_url)
+    try:
+        asyncio.run(drive_empty(empty_server.url, 5, 5))
+        empty = asyncio.run(drive_empty(empty_server.url, raters, at_once))
+    finally:
+        empty_server.stop()
+    found = {
+        "raters": raters,
+        "at_once": at_once,
+        "engine": engine.dialect.name,
+        "alone": alone.figures(),
+        "function_that_does_nothing": empty.figures(),
+        "fewer_at_once": {"at_once": BESIDE} | few.figures(),
+        "beside_colorizations": {
+            "at_once": BESIDE,
+            "clients": COLORIZERS,
+            "megapixels": 12,
+            "colorized_per_minute": round(per_minute, 1),
+        }
+        | beside.figures(),
+    }
+    found["p95_over_nothing"] = _ratio(found, "alone", "function_that_does_nothing")
+    found["p95_beside_over_alone"] = _ratio(found, "beside_colorizations", "fewer_at_once")
+    for name, driven in (("alone", alone), ("fewer", few), ("beside", beside)):
+        found[f"faults_{name}"] = faults(engine, driven)
+    engine.dispose()
+    return found
+
+
+def _ratio(found: dict, one: str, other: str) -> float:
+    return round(found[one]["p95_ms"] / found[other]["p95_ms"], 2)
+
+
+def measure_memory(db_url: str, folder: Path) -> dict:
+    """The server's memory (MB) and its temporary files (in `folder`, of which the server makes
+    those of the last one to two hours its own) after few and after many colorizations."""
+    server, found = Server(db_url, *UNLIMITED), {}
+    try:
+        api, photo = Api(server.url), large_photo((400, 300))
+        for target, raters in ((100, 10), (2000, 200)):
+            done = sum(row["colorizations"] for row in found.values())
+            for number in tqdm(range(target - done), "colorizing", unit="", disable=None):
+                api.colorize(f"{number}.jpg", photo)
+            asyncio.run(drive(server.url, raters - done // 10, 10))
+            files = [file for file in folder.rglob("*") if file.is_file()]
+            found[f"after_{target}"] = {
+                "colorizations": target - done,
+                "memory_mb": round(_memory(server.process.pid), 1),
+                "files": len(files),
+                "files_mb": round(sum(file.stat().st_size for file in files) / 2**20, 1),
+            }
+    finally:
+        server.stop()
+    few, many = (row["memory_mb"] for row in found.values())
+    return found | {"growth": round(many / few - 1, 3)}
+
+
+def _memory(pid: int) -> float:
+    process = psutil.Process(pid)
+    return sum(one.memory_info().rss for one in (process, *process.children(True))) / 2**20
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser("python -m tests.load", description=__doc__)
+    add = parser.add_argument
+    add("--raters", type=int, default=200, help="default: %(default)s")
+    add("--at-once", type=int, default=50, help="default: %(default)s")
+    add("--db", metavar="URL", help="an empty database (default: a new SQLite file)")
+    add("--long", action="store_true", help="memory and files too; half an hour")
+    add("--serve-empty", type=int, metavar="PORT", help=argparse.SUPPRESS)
+    arguments = parser.parse_args(argv)
+    if arguments.serve_empty:
+        serve_empty(arguments.serve_empty)
+        return 0
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["GRADIO_TEMP_DIR"] = str(Path(folder, "files"))
+        url = arguments.db or f"sqlite:///{folder}/study.sqlite"
+        found = measure(url, raters=arguments.raters, at_once=arguments.at_once)
+        if arguments.long:
+            found["memory"] = measure_memory(url, Path(folder, "files"))
+    name = RESULTS / f"load-{found['engine']}.json"
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    name.write_text(json.dumps(found, indent=2) + "\n")
+    print(json.dumps(found, indent=2))
+    return int(any(any(found[key].values()) for key in found if key.startswith("faults_")))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
