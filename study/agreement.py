@@ -63,7 +63,7 @@ def _agreement(part: pd.DataFrame, condition: str, *, single: bool) -> tuple:
     nothing = [math.nan] * 4
     figures, note = nothing, ""
     if len(y) < 2:
-        note = "There is only one rater, so there is no agreement to measure."
+        note = "With only one rater there is no agreement to measure."
     elif np.nanmin(y) == np.nanmax(y):
         note = "All ratings are equal, so agreement beyond chance is undefined."
     elif single and y.shape[1] < 2:

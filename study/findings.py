@@ -125,12 +125,12 @@ def _comparison(model: str, cells: Cells, margin: float | None) -> dict:
 
 
 def _pictures(table: pd.DataFrame, compared: list[str]) -> pd.DataFrame:
-    """`ratings.pictures`, those with the largest difference from the first model first."""
-    found = ratings.pictures(table)
-    largest = f"{compared[0]}_difference"
-    if largest not in found:
-        return found
-    return found.sort_values(largest, ascending=False, kind="stable")
+    """`ratings.pictures`, by the first model's difference; of fakes, by how often they fooled."""
+    found, first = ratings.pictures(table), compared[0]
+    for largest in (f"{first}_difference", f"{first}_mean"):
+        if largest in found:
+            return found.sort_values(largest, ascending=False, kind="stable")
+    return found
 
 
 def _adjust(rows: list[dict], values: list[float | None]) -> None:

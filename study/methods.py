@@ -89,7 +89,8 @@ def _task(config: StudyConfig) -> Iterator[str]:
 
 def _pictures(study: Frozen) -> Iterator[str]:
     config = study.config
-    shown = ", ".join(config.models)
+    *others, last = config.models
+    shown = f"{', '.join(others)} and {last}" if others else last
     yield f"The {config.pairs} pictures ({study.pictures_from}) were drawn with seed {config.seed}."
     if config.protocol == "real-or-fake":
         yield f"Their generated colours were those that {shown} gave their luminance."

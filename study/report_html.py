@@ -27,6 +27,7 @@ def as_html(source: Source, report: dict) -> str:
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_unbroken,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -43,6 +44,13 @@ def as_html(source: Source, report: dict) -> str:
         methods=methods.methods(study, report) if study else [],
         written=datetime.now(UTC),
     )
+
+
+def _unbroken(value: object) -> object:
+    """`value` for the page; no line ends within "p = .012"."""
+    for sign in "=<" if isinstance(value, str) else "":
+        value = value.replace(f"p {sign} ", f"p\N{NO-BREAK SPACE}{sign}\N{NO-BREAK SPACE}")
+    return value
 
 
 def _models(source: Source, report: dict) -> dict[str, str]:

@@ -6,7 +6,7 @@
     python -m study.simulate run --raters 24 --into sqlite:///pilot.sqlite
 
 `design` and `calibration` write their table into results/study-design/ (or --out) and renew its
-README.md, in seconds and in about two minutes on one core. The populations are in
+README.md, in seconds and in about four minutes on one core. The populations are in
 study/population.py. `run` sends raters through a study in a database, as people go through it
 (study/simulated.py); they are marked as simulated for ever.
 """

@@ -164,6 +164,17 @@ def remarks(report: dict, comparison: dict) -> list[str]:
     return [text for text in dict.fromkeys(said) if text and text not in known]
 
 
+def order(report: dict) -> str:
+    """In which order the pictures come."""
+    first = report["models"][0]
+    of = f" for {first}" if len(report["models"]) > 1 else ""
+    if report["protocol"] == "real-or-fake":
+        return f"the most often taken for true first{of}"
+    if all(each.get(f"{first}_difference") is None for each in report["pictures"]):
+        return "by name"
+    return f"the largest difference first{of}"
+
+
 def notes(rows: list[dict]) -> list[str]:
     """What the rows of a table have to say, each sentence once."""
     return list(dict.fromkeys(row["note"] for row in rows if row["note"]))

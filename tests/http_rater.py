@@ -9,7 +9,8 @@ import random
 import re
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +40,13 @@ class Rated:
 
 
 OnRating = Callable[[Rated], Awaitable[None]]
+
+
+def run(coroutine: Coroutine) -> Any:
+    """What the coroutine gives, by a thread of its own: a browser that is driven by the same tests
+    keeps an event loop in theirs."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, coroutine).result()
 
 
 class HttpRater:

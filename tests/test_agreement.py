@@ -70,7 +70,7 @@ def test_perfect_agreement():
 @pytest.mark.parametrize(
     ("rows", "sentence"),
     [
-        ([[1, 5, 9]], "There is only one rater"),
+        ([[1, 5, 9]], "With only one rater"),
         ([[7, 7, 7]] * 3, "All ratings are equal"),
         ([[7], [8]], "There is only one picture"),
         ([[7, 7, N], [7, 7, N], [N, N, 5]], "Fewer than two raters"),

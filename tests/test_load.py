@@ -1,10 +1,10 @@
 """Nothing is lost or doubled under load; `python -m tests.load` is the long form."""
 
-import asyncio
 import time
 
 import pytest
 from conftest import Server
+from http_rater import run
 from tiny_study import add_study
 
 from study import store
@@ -24,7 +24,7 @@ def engine_and_url(db_url):
 def test_every_acknowledged_rating_is_stored_once_beside_colorizations(engine_and_url):
     engine, url = engine_and_url
     with colorizing(url, 2, large_photo((400, 300))) as colorized:
-        driven = asyncio.run(drive(url, 24, 12))
+        driven = run(drive(url, 24, 12))
         while not colorized():
             time.sleep(0.1)
     assert len(driven.names) == 24

@@ -95,7 +95,7 @@ def test_mean_interval_and_p_are_of_one_and_the_same_test(write, capsys, tmp_pat
     text = capsys.readouterr().out
     assert shown in text
     assert "do not read them" in text
-    page = html.unescape(page.read_text())
+    page = html.unescape(page.read_text()).replace("\N{NO-BREAK SPACE}", " ")
     assert shown in page
     assert f"<b>{wording.mean(test['mean'])}</b>" in page
 

@@ -17,7 +17,7 @@ import pytest
 import sqlalchemy as sa
 from conftest import ROOT, Server
 from gradio_client import Client, handle_file
-from http_rater import HttpRater, OnRating, Rated
+from http_rater import HttpRater, OnRating, Rated, run
 from PIL import Image
 from tiny_study import add_study
 
@@ -123,7 +123,7 @@ def rate(balanced: Balanced, on_rating: OnRating | None = None) -> list[HttpRate
             return raters
 
     config = httpx.get(f"{balanced.url}/config").json()
-    return asyncio.run(all_take_part())
+    return run(all_take_part())
 
 
 def test_what_those_who_run_it_ask_is_refused_from_outside(balanced):
