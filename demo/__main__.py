@@ -1,6 +1,7 @@
 """Serve the page:  python -m demo"""
 
 import argparse
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -53,6 +54,8 @@ def main(argv: list[str] | None = None) -> int:
             study_name = find_study(session, arguments.study).name
         print(f"The tab Rate runs the study {study_name!r}.", flush=True)
         with tempfile.TemporaryDirectory() as folder:
+            # Gradio's own would be shared by all servers of this machine, which delete its files
+            os.environ.setdefault("GRADIO_TEMP_DIR", str(Path(folder, "uploads")))
             examples = fruits360_examples() if arguments.examples == "auto" else []
             examples = examples or rendered_examples(EXAMPLES, to=Path(folder))
             page = app.build(engine, study_name, examples)

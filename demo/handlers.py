@@ -110,7 +110,7 @@ def colorize(
     if photo is None:
         return None, None, None, ""
     with one_sentence():
-        path, colorizer = path_of(photo), load_colorizer(weights)
+        path, colorizer = path_of(photo), load_colorizer(known_weights(weights))
         wanted = pictures.parse_pins(pins)
         rgb = read_upload(Path(path))
         colored = colorizer.colorize(rgb, pins=wanted, vividness=vividness)
@@ -135,7 +135,7 @@ def alternatives(photo: ImageData | None, weights: str, count: int) -> list[list
     if photo is None:
         return []
     with one_sentence():
-        found = pictures.find_alternatives(path_of(photo), weights, count or 0)
+        found = pictures.find_alternatives(path_of(photo), known_weights(weights), count or 0)
     return [pictures.pins_to_json(version) for version in found]
 
 
@@ -148,7 +148,7 @@ def show(photo: ImageData | None, weights: str, drawn: Any, vividness: float, sh
     if photo is None:
         return show_nothing(shown)
     with one_sentence():
-        path, colorizer = path_of(photo), load_colorizer(weights)
+        path, colorizer = path_of(photo), load_colorizer(known_weights(weights))
         wanted = pins_of(drawn, path) if colorizer.takes_pins else ()
         asked = Asked(path, name_of(photo), weights, wanted, vividness)
         if asked == shown.asked or path == shown.refused:

@@ -25,7 +25,9 @@ class Page(gr.Blocks):
         try:
             return await super().preprocess_data(*arguments, **options)
         except gr.Error as error:  # of a component; it may repeat all that was sent
-            said = error.message if len(error.message) < LONG else WRONG
+            said = error.message
+            if not said.endswith(".") or len(said) > LONG:
+                said = WRONG
             raise gr.Error(said, print_exception=False) from None
         except Exception as error:  # of pydantic, of Gradio and of Python itself
             log.info("refused an input", extra={"reason": type(error).__name__})

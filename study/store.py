@@ -80,11 +80,13 @@ def open_database(url: str | None = None) -> sa.Engine:
     """An engine on the study's database as it is.
 
     Raises:
-        StudyError: not a database URL, or no driver for it.
+        StudyError: not a database URL, one in memory, or no driver for it.
     """
     try:
         parsed = sa.make_url(_chosen(url))
         is_sqlite = parsed.get_backend_name() == "sqlite"
+        if is_sqlite and parsed.database in (None, "", ":memory:"):
+            raise StudyError("A database in memory keeps nothing; name a file: sqlite:///FILE.")
         engine = sa.create_engine(
             parsed,
             connect_args=WAITING.get(parsed.get_backend_name(), {}),

@@ -60,13 +60,14 @@ class HttpRater:
     Attributes:
         rated: all acknowledged ratings so far, in order.
         tries: requests that had to be sent again.
+        not_saved: of these, those that the page answered with such a sentence.
     """
 
     def __init__(self, client: httpx.AsyncClient, config: dict) -> None:
         self.client = client
         self.name = f"http-{secrets.token_hex(8)}"
         self.rated: list[Rated] = []
-        self.tries = 0
+        self.tries = self.not_saved = 0
         self._page = _Page(config)
         self._seen: set[str] = set()  # tokens of pictures that were fetched
 
@@ -137,6 +138,7 @@ class HttpRater:
                 return shown
             if not problem.startswith(TRANSIENT) or time.perf_counter() > deadline:
                 raise RuntimeError(f"{function['id']}: {problem}")
+            self.not_saved += 1
             await self._pause()
 
     async def _request(self, method: str, path: str, **options) -> httpx.Response:
@@ -200,8 +202,3 @@ class _Page:
         self.say, self.understood = by("choice", "given"), by("choice", '"read"')
         self.rate, self.comment = by("rating", "given"), by("comment", "given")
         self.sides = {side: by("rating", f'"{side}"') for side in ("left", "right")}
-
-    def spread(self, function: dict, data: list) -> dict[int, Any]:
-        """What a function of the page answered, by the component that it is for."""
-        view = data[function["outputs"].index(self._view)]
-        return dict(zip(self._places, view, strict=True))

@@ -59,6 +59,12 @@ def made(tmp_path_factory: pytest.TempPathFactory, further: str) -> Study:
     return frozen(url)
 
 
+@pytest.fixture(autouse=True)
+def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a command writes that names no database."""
+    monkeypatch.setenv("STUDY_DB", f"sqlite:///{tmp_path / 'default.sqlite'}")
+
+
 @pytest.fixture(scope="module")
 def study(tmp_path_factory) -> Study:
     """The default study, of rendered fruit."""
@@ -351,7 +357,7 @@ def test_pictures_can_be_photos_of_a_folder(folder):
 
 def test_photos_that_cannot_be_shown_are_named(folder, capsys):
     def error() -> str:
-        assert prepare.main([str(folder / "study.toml"), "--db", "sqlite://"]) == 2
+        assert prepare.main([str(folder / "study.toml")]) == 2
         (sentence,) = capsys.readouterr().err.splitlines()
         return sentence
 
@@ -374,7 +380,7 @@ def test_a_folder_without_photos_says_so(folder, capsys):
     (folder / "empty").mkdir()
     text = RENDERED.replace('"rendered"', '"empty"')
     (folder / "study.toml").write_text(text, encoding="utf-8")
-    assert prepare.main([str(folder / "study.toml"), "--db", "sqlite://"]) == 2
+    assert prepare.main([str(folder / "study.toml")]) == 2
     assert "empty holds no photo." in capsys.readouterr().err
 
 
@@ -401,14 +407,13 @@ def test_weights_can_be_a_file_beside_the_study_file(tmp_path):
         (["--data", "/nowhere"], "holds no Fruits-360 pictures"),
         (["--rendered", "--data", "x"], "--rendered needs no --data; leave one of them out."),
         (["--db", "nonsense"], "is no database URL"),
+        (["--db", "sqlite://"], "A database in memory keeps nothing; name a file"),
         (["--db", "mysql+pymysql://me@host/x"], "driver pymysql is not installed"),
         (["--db", "sqlite:////nowhere/at/all.sqlite"], "cannot be opened"),
     ],
 )
 def test_preparing_with_a_wrong_argument_says_which_in_one_sentence(arguments, sentence, capsys):
     base = [] if "--data" in arguments else ["--rendered"]
-    if "--db" not in arguments:
-        base += ["--db", "sqlite://"]
     assert prepare.main(base + arguments) == 2
     error = capsys.readouterr().err
     assert sentence in error
@@ -417,7 +422,7 @@ def test_preparing_with_a_wrong_argument_says_which_in_one_sentence(arguments, s
 
 def test_mistakes_in_the_study_file_are_told_line_by_line(tmp_path, capsys):
     file = write(tmp_path, "pairs = 7\nquota = 0")
-    assert prepare.main([str(file), "--db", "sqlite://"]) == 2
+    assert prepare.main([str(file)]) == 2
     assert capsys.readouterr().err.splitlines() == [
         "study.prepare: study.toml, line 6: pairs must be even, as many for each of control,"
         " colornet.",
@@ -427,7 +432,7 @@ def test_mistakes_in_the_study_file_are_told_line_by_line(tmp_path, capsys):
 
 @pytest.mark.parametrize("flag", [["--rendered"], ["--pairs", "4"], ["--seed", "0"]])
 def test_what_the_study_file_says_is_not_said_twice(tmp_path, capsys, flag):
-    assert prepare.main([str(write(tmp_path)), *flag, "--db", "sqlite://"]) == 2
+    assert prepare.main([str(write(tmp_path)), *flag]) == 2
     sentence = f"With a study file leave out {flag[0]}: the file says it."
     assert capsys.readouterr().err == f"study.prepare: {sentence}\n"
 

@@ -15,8 +15,6 @@ from model.command import main
 from model.rendered import render
 from tests.conftest import ROOT
 
-ray = pytest.importorskip("ray", reason="needs requirements-ray.txt")
-
 PICTURES = 12
 RAY = ("--engine", "ray", "--workers", "2")
 
