@@ -31,7 +31,8 @@ def agreement(table: pd.DataFrame) -> pd.DataFrame:
     interval, `icc_mean` is ICC(2,k): of single ratings and of the mean over the raters. Both need
     raters who rated the same pictures, so they are over those who rated all of them, `complete` of
     the `raters`, and the row "all" has none. `alpha` is Krippendorff's for interval data: over all
-    raters, with gaps allowed, without an interval. NaN where undefined, and `note` says why.
+    raters, with gaps allowed, without an interval. NaN where undefined, and `note` says why; so
+    are estimates outside -1 to 1, which are no correlations.
 
     Six wines and four judges of Shrout & Fleiss 1979:
 
@@ -64,6 +65,8 @@ def _agreement(part: pd.DataFrame, condition: str, *, single: bool) -> tuple:
     figures, note = nothing, ""
     if len(y) < 2:
         note = "With only one rater there is no agreement to measure."
+    elif np.isfinite(y).sum(axis=0).max() < 2:
+        note = "No picture was rated by two raters, so there is no agreement to measure."
     elif np.nanmin(y) == np.nanmax(y):
         note = "All ratings are equal, so agreement beyond chance is undefined."
     elif single and y.shape[1] < 2:
@@ -78,7 +81,12 @@ def _agreement(part: pd.DataFrame, condition: str, *, single: bool) -> tuple:
         figures = _icc(complete)
     raters, pictures = y.shape
     count = len(complete) if single else None
-    return (raters, count, pictures, *figures, _alpha(y), note)
+    figures = np.array([*figures, _alpha(y)], dtype=float)
+    outside = np.abs(figures) > 1 + 1e-9
+    if outside.any():
+        figures[outside] = math.nan
+        note = "An estimate outside its range of -1 to 1 is not shown, as there are too few data."
+    return (raters, count, pictures, *figures.tolist(), note)
 
 
 def _icc(y: np.ndarray) -> list[float]:

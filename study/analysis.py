@@ -16,14 +16,11 @@ from study.contrasts import is_nested
 from study.moments import Moments, half_width, rater_differences, rater_values, stratified
 from study.ratings import CONDITIONS, CONTROL, DIGITS, Cells, as_cells, conditions_of, lists_of
 
-# Leisher & Martin: four raters, five control and five generated pictures, ratings from 0 to 10.
-PAPER_MEANS = {"control": 8.55, "generated": 3.225}
-
 SMALL = 30  # with fewer raters than this the t interval leans on normally distributed means
 
 
 def condition_summary(table: pd.DataFrame) -> pd.DataFrame:
-    """One row for each condition: its mean with 95% intervals, see `condition_means`; the paper's.
+    """One row for each condition: its mean with 95% intervals, see `condition_means`.
 
     `sd` is that of the single ratings.
 
@@ -34,9 +31,9 @@ def condition_summary(table: pd.DataFrame) -> pd.DataFrame:
     ...     "rating": [9, 3, 8, 4, 10, 3.5],
     ... })
     >>> condition_summary(ratings).drop(columns=["boot_low", "boot_high", "note"]).round(3)
-       condition  raters  ratings  mean   sd  ci_low  ci_high  paper
-    0    control       3        3   9.0  1.0   6.516   11.484  8.550
-    1  generated       3        3   3.5  0.5   2.258    4.742  3.225
+       condition  raters  ratings  mean   sd  ci_low  ci_high
+    0    control       3        3   9.0  1.0   6.516   11.484
+    1  generated       3        3   3.5  0.5   2.258    4.742
     """
     conditions = list(dict.fromkeys([CONTROL, *conditions_of(table)]))
     conditions = conditions if len(conditions) > 1 else CONDITIONS
@@ -44,8 +41,6 @@ def condition_summary(table: pd.DataFrame) -> pd.DataFrame:
     single = table["rating"].astype(float).groupby(table["condition"])
     summary.insert(2, "ratings", single.size().reindex(conditions, fill_value=0).to_numpy())
     summary.insert(4, "sd", single.std().reindex(conditions).to_numpy())
-    paper = [PAPER_MEANS.get(condition, PAPER_MEANS["generated"]) for condition in conditions]
-    summary.insert(summary.columns.get_loc("note"), "paper", paper)
     return summary
 
 
@@ -225,8 +220,10 @@ def _on_pictures(table: pd.DataFrame) -> Iterator[str]:
             others = "however many raters there are; for others read the test over pictures"
     yield f"The tests over raters speak for {these} only, {others}."
     if single and compared:
-        which = f"Each of the {total}" if single == total else f"{single} of the {total}"
+        which = f"{single} of the {total} pictures"
+        if single == total:
+            which = "The picture" if total == 1 else f"Each of the {total} pictures"
         yield (
-            f"{which} pictures appeared in one condition only, so a difference between "
+            f"{which} appeared in one condition only, so a difference between "
             "the conditions may also be a difference between the pictures."
         )

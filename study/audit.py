@@ -14,6 +14,7 @@ import io
 import json
 import struct
 import sys
+import textwrap
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,13 +25,15 @@ from PIL import Image
 from scipy import stats
 
 from model.color import rgb_to_lab_exact
+from study.command import run
 from study.manifest import digest
-from study.store import Study, StudyError, connect, find_study, reading
+from study.store import Study, StudyError, connect, find_study, is_missing, reading
 from study.tables import Stimulus
+from study.wording import count, p_value
 
 L_LIMIT = 1.0  # of 100, between the versions of a picture
 TOKEN_BITS = 128
-SUSPICIOUS = 0.001  # p of a rank test, shared among all that are made
+SUSPICIOUS = 0.001  # p of a rank test; on the page shared among all that are made
 PNG_CHUNKS = {"IHDR", "IDAT", "IEND"}  # all others hold metadata
 
 
@@ -69,7 +72,8 @@ def audit_study(pictures: Sequence[Picture], study: Study) -> list[Finding]:
     tokens = defaultdict(list)
     for picture in pictures:
         tokens[picture.condition].append(int.from_bytes(picture.token.encode()[:8]))
-    findings.append(_separates("the order of the tokens does not tell it", tokens))
+    what = "the order of the tokens does not tell it"
+    findings.append(_separates(what, tokens, random=True))
     distinct = {picture.token for picture in pictures}
     bits = min(6 * len(token) for token in distinct)  # base64: 6 bits a character
     named = any(name in token for name in names for token in distinct)
@@ -137,7 +141,7 @@ def _encoding(pictures: Sequence[Picture]) -> Finding:
     return Finding(
         "all pictures are encoded alike, without metadata",
         len(headers) == 1 and not extra,
-        f"{len(headers)} kinds of PNG, metadata: {', '.join(extra) or 'none'}",
+        f"{count(len(headers), 'kind')} of PNG, metadata: {', '.join(extra) or 'none'}",
     )
 
 
@@ -149,15 +153,22 @@ def _chunks(png: bytes) -> Iterator[tuple[str, bytes]]:
         place += 12 + length
 
 
-def _separates(what: str, values: dict[str, list[float]], tests: int = 1) -> Finding:
-    """Whether the two conditions' `values` differ by a rank test (Mann & Whitney 1947)."""
+def _separates(what: str, values: dict[str, list[float]], *, random: bool = False) -> Finding:
+    """Whether the two conditions' `values` differ by a rank test (Mann & Whitney 1947).
+
+    With few pictures that test cannot fail; so values that no random draw made must not keep the
+    conditions wholly apart either.
+    """
     control, generated = values["control"], values["generated"]
     if len(set(control) | set(generated)) == 1:
         return Finding(what, True, f"all {len(control) + len(generated)} are {control[0]:,.0f}")
     test = stats.mannwhitneyu(control, generated)
     area = test.statistic / (len(control) * len(generated))
+    apart = area in (0, 1) and not random
     return Finding(
-        what, test.pvalue > SUSPICIOUS / tests, f"rank test p = {test.pvalue:.3f}, AUC {area:.2f}"
+        what,
+        test.pvalue > SUSPICIOUS and not apart,
+        f"rank test {p_value(test.pvalue)}, AUC {area:.2f}{', wholly apart' if apart else ''}",
     )
 
 
@@ -203,6 +214,12 @@ def load(engine: sa.Engine, study_name: str | None) -> tuple[Study, list[Picture
         return study, pictures
 
 
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
+    return int(text)
+
+
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m study.audit",
@@ -213,10 +230,12 @@ def main(argv: list[str] | None = None) -> int:
     add("--db", metavar="URL", help="database (default: STUDY_DB or the study's SQLite file)")
     add("--study", metavar="NAME", help="which study in the database (default: the newest)")
     add("--url", help="of a running page that serves this study from this database")
-    add("--sessions", type=int, default=4, help="to rate there (default: %(default)s)")
+    add("--sessions", type=_count, default=4, help="to rate there (default: %(default)s)")
     add("--json", action="store_true", help="print the findings as JSON")
     arguments = parser.parse_args(argv)
     try:
+        if is_missing(arguments.db):
+            raise StudyError(f"There is no database {arguments.db or 'yet'}.")
         engine = connect(arguments.db)
         study, pictures = load(engine, arguments.study)
         findings = audit_study(pictures, study)
@@ -233,11 +252,12 @@ def main(argv: list[str] | None = None) -> int:
     else:
         print(f"Study {study.name}, {len(pictures)} stimuli")
         for finding in findings:
-            print(f"{'passed' if finding.passed else 'FAILED'}  {finding.what}: {finding.figure}")
+            said = f"{'passed' if finding.passed else 'FAILED'}  {finding.what}: {finding.figure}"
+            print(textwrap.fill(said, 100, subsequent_indent=" " * 8))
         where = "the frozen pictures and the page" if arguments.url else "the frozen pictures only"
         print(f"{len(findings) - failed} of {len(findings)} checks passed, on {where}.")
     return 1 if failed else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

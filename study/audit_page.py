@@ -67,7 +67,7 @@ def audit_page(
         conditions, asked = _conditions(engine, study, raters)
     finally:
         for number in _numbers(engine, study, raters):
-            forget(engine, number)
+            forget(engine, number, event="audited")  # is no rater who was deleted
     return [
         _words(study, pictures, records),
         _fields(records, conditions),

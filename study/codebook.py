@@ -103,7 +103,8 @@ TABLES: dict[str, dict[str, Column]] = {
         "simulated": Column("whether that rater is a program; empty: nobody's", "true or false"),
         "kind": Column(
             "what happened",
-            "consented, resumed, shown, rated, answered, answered again, finished, forgotten",
+            "consented, resumed, shown, rated, answered, answered again, finished, forgotten,"
+            " audited (study.audit deleted a rater of its own)",
         ),
         "detail": Column("more of it", "JSON"),
     },

@@ -269,7 +269,13 @@ def _translation(file: TomlFile, name: object) -> tuple[dict, list[str]]:
         return {}, [file.at(("texts_file",), f"there is no texts_file {name!r}")]
     translated = TomlFile(path)
     found = translated.content
-    mistakes = [f"{path.name}: {key} is missing." for key in Texts.model_fields if key not in found]
+    mistakes = []
+    if missing := [key for key in Texts.model_fields if key not in found]:
+        are = f"1 text is missing: {missing[0]}"
+        if len(missing) > 1:
+            more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+            are = f"{len(missing)} texts are missing: {', '.join(missing[:3])}{more}"
+        mistakes = [f"{path.name}: {are}; python -m study.prepare --texts prints all of them."]
     try:
         validated(Texts, found)
     except ValidationError as error:

@@ -8,6 +8,7 @@ what was frozen. Raters are numbers; how the recruiting service calls them is on
 import argparse
 import json
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -146,7 +147,7 @@ def _table(database: Session, study: Study, name: str) -> pd.DataFrame:
     table = pd.DataFrame(rows.all(), columns=list(rows.keys()), dtype=object)
     table.insert(0, "study", study.name)
     if name == "answers":
-        table["answer"] = [json.loads(answer) for answer in table["answer"]]
+        table["answer"] = [_characters(json.loads(answer)) for answer in table["answer"]]
     if name == "events":
         table["detail"] = [json.dumps(detail, sort_keys=True) for detail in table["detail"]]
     for column in table:
@@ -155,6 +156,11 @@ def _table(database: Session, study: Study, name: str) -> pd.DataFrame:
         elif column in WHOLE:
             table[column] = table[column].astype("Int64")
     return table[list(codebook.TABLES[name])]
+
+
+def _characters(text: str) -> str:
+    """`text` with "?" for what is no character, half of a surrogate pair."""
+    return text.encode(errors="replace").decode()
 
 
 def as_csv(table: pd.DataFrame) -> str:
@@ -187,8 +193,8 @@ def _json(content: object) -> str:
 
 
 def _write(folder: Path, contents: dict[str, str]) -> list[Path]:
-    """All files or none. What is no character, half of a surrogate pair, becomes "?"."""
-    files = {folder / name: text.encode(errors="replace") for name, text in contents.items()}
+    """All files or none."""
+    files = {folder / name: text.encode() for name, text in contents.items()}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.iterdir()):
@@ -232,7 +238,8 @@ def main(argv: list[str] | None = None) -> int:
     except StudyError as error:
         print(f"study.export: {error}", file=sys.stderr)
         return 2
-    print(f"{arguments.to}: {', '.join(file.name for file in written)}")
+    names = ", ".join(file.name for file in written)
+    print(textwrap.fill(f"{arguments.to}: {names}", 100, break_on_hyphens=False))
     return 0
 
 

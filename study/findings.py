@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import asdict, is_dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,14 @@ from study import agreement, analysis, contrasts, fooling, mixed, ratings
 from study.ratings import CONTROL, Cells
 from study.source import Source
 
-PRIMARY = "both"  # the test whose p is adjusted for several models
+PRIMARY = "both"  # the test whose p is adjusted for several differences
 RECOMMENDED = {  # by design, as results/study-design/README.md found them to err
     "counterbalanced": [PRIMARY, "raters"],
     "paper": [PRIMARY, "pictures"],
 }
+PUBLISHED = {"control": 8.55, "generated": 3.225}  # Leisher & Martin: means of four raters
+
+Pair = tuple[str, str]  # two conditions; their difference is the first minus the second
 
 
 def findings(source: Source) -> dict:
@@ -30,7 +34,7 @@ def findings(source: Source) -> dict:
     if excluded is not None:  # of those whose ratings count
         excluded = excluded[excluded["rater"].isin(table["rater"])]
     compared = models(source)
-    cells = _cells(table, compared)
+    cells = _cells(source, table, compared)
     design = _design(source, cells)
     margin = frozen.config.margin if frozen and not source.real_or_fake else None
     report = {
@@ -64,7 +68,7 @@ def findings(source: Source) -> dict:
         kept = ratings.without(table, excluded)
         figures = {}
         if len(kept):
-            figures = _main_figures(source, kept, _cells(kept, compared), margin)
+            figures = _main_figures(source, kept, _cells(source, kept, compared), margin)
         counts = {"raters": kept["rater"].nunique(), "ratings": len(kept)}
         report["without_failed"] = counts | figures
     return plain(report)
@@ -78,12 +82,13 @@ def models(source: Source) -> list[str]:
     return found or ["generated"]
 
 
-def _cells(table: pd.DataFrame, compared: list[str]) -> dict[str, Cells]:
-    """Of each model, its ratings and those of the control."""
-    return {model: ratings.as_cells(table, [CONTROL, model]) for model in compared}
+def _cells(source: Source, table: pd.DataFrame, compared: list[str]) -> dict[Pair, Cells]:
+    """Of each two conditions that are compared, the ratings: control and models, two models."""
+    conditions = compared if source.real_or_fake else [CONTROL, *compared]
+    return {pair: ratings.as_cells(table, list(pair)) for pair in combinations(conditions, 2)}
 
 
-def _design(source: Source, cells: dict[str, Cells]) -> str:
+def _design(source: Source, cells: dict[Pair, Cells]) -> str:
     """ "paper": every picture is always control or always generated; else "counterbalanced"."""
     if source.study:
         return source.study.config.mode
@@ -92,24 +97,46 @@ def _design(source: Source, cells: dict[str, Cells]) -> str:
 
 
 def _main_figures(
-    source: Source, table: pd.DataFrame, cells: dict[str, Cells], margin: float | None
+    source: Source, table: pd.DataFrame, cells: dict[Pair, Cells], margin: float | None
 ) -> dict:
+    """All p values against chance and of differences are one family, adjusted by Holm's method."""
+    rates, conditions = [], []
     if source.real_or_fake:
         rates = plain(fooling.fooling_rates(table))
-        _adjust(rates, [rate["p"] for rate in rates])
-        return {"fooling": rates}
-    compared = [_comparison(model, each, margin) for model, each in cells.items()]
-    _adjust(compared, [each["tests"][PRIMARY]["p"] for each in compared])
-    return {"conditions": analysis.condition_summary(table), "comparisons": compared}
+    else:
+        conditions = plain(analysis.condition_summary(table))
+        published = _published(source)
+        for row in conditions:
+            row["published"] = published.get(row["condition"])
+    binary = source.real_or_fake
+    compared = [_comparison(pair, each, margin, binary=binary) for pair, each in cells.items()]
+    values = [rate["p"] for rate in rates] + [each["tests"][PRIMARY]["p"] for each in compared]
+    _adjust([*rates, *compared], values)
+    return {"conditions": conditions, "fooling": rates, "comparisons": compared}
 
 
-def _comparison(model: str, cells: Cells, margin: float | None) -> dict:
-    """Control minus `model`."""
+def _published(source: Source) -> dict[str, float]:
+    """The paper's means, where the study repeats the paper: its pictures, design and model."""
+    if source.study is None:
+        return {}
+    config, texts = source.study.config, source.study.config.texts
+    repeats = (
+        config.mode == "paper"
+        and config.protocol == "rating"
+        and list(config.models.values()) == ["paper"]
+        and source.study.pictures_from == texts.pictures_fruits360
+    )
+    return PUBLISHED if repeats else {}
+
+
+def _comparison(pair: Pair, cells: Cells, margin: float | None, *, binary: bool) -> dict:
+    """The first minus the second of `pair`; the mixed model is none for `binary` answers."""
+    reference, condition = pair
     paired, both = contrasts.paired_difference(cells), contrasts.by_both(cells)
     return plain(
         {
-            "condition": model,
-            "reference": CONTROL,
+            "condition": condition,
+            "reference": reference,
             "paired": asdict(paired) | {"exact": paired.exact},
             "tests": {
                 PRIMARY: both,
@@ -117,7 +144,7 @@ def _comparison(model: str, cells: Cells, margin: float | None) -> dict:
                 "pictures": contrasts.by_pictures(cells),
                 "permutation": contrasts.permutation(cells),
                 "wilcoxon": contrasts.wilcoxon(cells),
-                "mixed": mixed.mixed_model(cells),
+                "mixed": None if binary else mixed.mixed_model(cells),
             },
             "equivalence": contrasts.equivalence(both, margin) if margin else None,
         }
@@ -141,7 +168,7 @@ def _adjust(rows: list[dict], values: list[float | None]) -> None:
         row["p_holm"] = None if value is None else next(adjusted)
 
 
-def _caveats(source: Source, cells: dict[str, Cells]) -> list[str]:
+def _caveats(source: Source, cells: dict[Pair, Cells]) -> list[str]:
     """What the ratings cannot show, each sentence once."""
     table = source.table
     if source.real_or_fake:
@@ -152,7 +179,8 @@ def _caveats(source: Source, cells: dict[str, Cells]) -> list[str]:
         ]
     said = [
         sentence
-        for model, each in cells.items()
+        for (reference, model), each in cells.items()
+        if reference == CONTROL
         for sentence in analysis.caveats(table, model, each)
     ]
     return list(dict.fromkeys(said))

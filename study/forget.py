@@ -67,8 +67,13 @@ def find(engine: sa.Engine, rater: str | int, study_name: str | None = None) -> 
         return list(found)
 
 
-def forget(engine: sa.Engine, number: int) -> dict[str, int]:
+def forget(engine: sa.Engine, number: int, *, event: str = "forgotten") -> dict[str, int]:
     """Delete the rater with this number, and say how much that was.
+
+    Args:
+        engine: the database.
+        number: the rater's.
+        event: under which it is logged.
 
     Returns:
         rows deleted: ratings, trials, answers, checks, events, identities.
@@ -85,7 +90,7 @@ def forget(engine: sa.Engine, number: int) -> dict[str, int]:
         if found is None:
             raise StudyError(f"There is no rater number {number}.")
         deleted = _delete(database, found.id, number)
-        log_event(database, database.get_one(Study, found.study_id), "forgotten", **deleted)
+        log_event(database, database.get_one(Study, found.study_id), event, **deleted)
     return deleted
 
 

@@ -67,9 +67,10 @@ def manifest_of(
 def as_text(study: Study) -> str:
     """What is frozen, for people."""
     config, manifest = StudyConfig.frozen(study.config), study.manifest
-    what = f"{config.pairs} pairs for each rater, {config.practice} of practice before them"
+    what = f"{config.protocol}, {config.mode}, {config.pairs} pairs for each rater"
     lines = [
-        f"study {study.name}: {config.protocol}, {config.mode}, {what}",
+        f"study {study.name}: {what}",
+        f"pairs of practice before them: {config.practice}",
         f"pictures: {study.pictures_from}, seed {study.seed}",
         *(f"weights {arm}, SHA-256 {sha}" for arm, sha in manifest["weights"].items()),
         f"texts, SHA-256 {manifest['texts_sha256']}",

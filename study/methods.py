@@ -1,11 +1,13 @@
 """The paragraph on methods that a report offers to a paper, from what the study froze."""
 
+import re
 from collections.abc import Iterator
 from importlib.metadata import version
+from pathlib import Path
 
 from study.config import Checks, StudyConfig
 from study.source import Frozen
-from study.wording import count, points
+from study.wording import RESAMPLED, T_INTERVAL, count, day, family, points, several
 
 ANALYSIS_PACKAGES = ("numpy", "pandas", "scipy", "statsmodels", "pingouin", "krippendorff")
 
@@ -25,27 +27,43 @@ def _raters(config: StudyConfig, report: dict) -> Iterator[str]:
     sessions, recruitment = report["sessions"], config.recruitment
     if report["simulated"]:
         yield "The raters were programs, not people."
+    when = ""
+    if sessions["begun"]:
+        first, last = day(sessions["first"]), day(sessions["last"])
+        when = f" on {first}" if first == last else f" between {first} and {last}"
     yield (
-        f"{count(sessions['begun'], 'rater')} gave consent and {sessions['finished']} finished. "
-        f"Recruitment: {recruitment.where or '[where and when]'}. "
+        f"{count(sessions['begun'], 'rater')} gave consent{when} and {sessions['finished']}"
+        " finished."
+    )
+    quota = config.quota
+    yield f"Places were limited to {quota}." if quota else "The number of places was not limited."
+    yield (
+        f"Recruitment: {recruitment.where or '[where]'}. "
         f"Criteria: {recruitment.criteria or '[who could take part]'}. "
         f"Payment: {recruitment.payment or '[how much]'}."
     )
-    if sessions["unfinished_included"]:
+    ratings = sessions["unfinished_ratings"]
+    if sessions["begun"] == sessions["finished"]:
+        yield "No session was left unfinished."
+    elif sessions["unfinished_included"]:
         yield "The ratings of unfinished sessions count."
+    elif ratings:
+        yield f"Unfinished sessions, with {count(ratings, 'rating')}, were left out."
     else:
-        ratings = count(sessions["unfinished_ratings"] or 0, "rating")
-        yield f"Unfinished sessions, with {ratings}, were left out."
+        yield "Unfinished sessions had no ratings."
     if number := sessions["forgotten"]:
         were = "was" if number == 1 else "were"
         yield f"{count(number, 'rater')} {were} deleted later on, with all ratings."
+    looked_at = _checks(config.checks, rates=config.protocol == "rating")
+    yield f"Quality checks, fixed beforehand: {looked_at or 'none'}."
     failed = len(report["exclusions"] or [])
-    if looked_at := _checks(config.checks, rates=config.protocol == "rating"):
+    if failed:
         yield (
-            f"Quality checks, fixed beforehand: {looked_at}. "
-            f"{count(failed, 'rater')} failed one or more of them; nobody was excluded from the "
-            "main analysis, which was repeated without them."
+            f"{count(failed, 'rater')} failed one or more of them; nobody was excluded from the"
+            " main analysis, which was repeated without them."
         )
+    else:
+        yield f"{'Nobody failed one, and nobody' if looked_at else 'Nobody'} was excluded."
 
 
 def _checks(checks: Checks, *, rates: bool) -> str:
@@ -78,13 +96,24 @@ def _task(config: StudyConfig) -> Iterator[str]:
             " and in generated colours, side by side in random places. Then they answered"
             f" “{texts.question_real_or_fake}”."
         )
+    size, narrow = _shown_at()
+    yield (
+        f"Each picture was shown at {size} x {size} CSS pixels, in a narrow window at"
+        f" {narrow} x {narrow}."
+    )
     if config.checks.attention:
-        yield "One of them was the attention check: a picture whose fruit was painted sky blue."
+        yield "One pair was the attention check: a picture whose fruit was painted sky blue."
     if config.practice:
         pairs = "A practice pair" if config.practice == 1 else f"{config.practice} practice pairs"
         yield f"{pairs} with feedback came before and were not analysed."
     if config.checks.screen:
         yield "Raters were asked to make the screen bright and to switch off its colour filters."
+
+
+def _shown_at() -> list[str]:
+    """CSS pixels of a picture's side, in a wide and in a narrow window."""
+    css = Path(__file__).with_name("tab.css").read_text(encoding="utf-8")
+    return [re.search(rf"--{name}: (\d+)px", css)[1] for name in ("size", "narrow")]
 
 
 def _pictures(study: Frozen) -> Iterator[str]:
@@ -116,12 +145,17 @@ def _pictures(study: Frozen) -> Iterator[str]:
 
 def _analysis(config: StudyConfig, report: dict) -> Iterator[str]:
     if config.protocol == "real-or-fake":
-        adjusted = "t tests against chance"
+        adjusted = "t tests against chance and of the differences between models"
         yield (
             "For each model the share of fakes that were taken for true was computed for each rater"
             " and averaged by list and over the lists; t tests over raters, within lists, compare"
             " it with chance (50%)."
         )
+        if len(config.models) > 1:
+            yield (
+                "Every two models were compared by a t test over raters and pictures (quasi-F,"
+                " Satterthwaite's degrees of freedom)."
+            )
     else:
         tests = {
             "both": "a t test over raters and pictures (quasi-F, Satterthwaite's degrees of"
@@ -131,21 +165,24 @@ def _analysis(config: StudyConfig, report: dict) -> Iterator[str]:
             "pictures": "a t test over pictures, which speaks for other pictures and these raters",
         }
         adjusted = "t tests over raters and pictures"
+        compared = "The difference control minus model"
+        if len(config.models) > 1:
+            compared = "The difference of every two conditions"
         named = "; and by ".join(tests[key] for key in report["recommended"])
         yield (
             "Ratings were averaged by rater and condition, and the raters' means by list and over"
-            f" the lists. The difference control minus model was tested by {named}. Equivalence was"
+            f" the lists. {compared} was tested by {named}. Equivalence was"
             " tested by two one-sided t tests over raters and pictures against a margin of"
             f" {points(config.margin)}, fixed beforehand."
         )
     yield (
-        "Intervals are at 95%: t intervals over raters, and bootstrap intervals with raters and"
-        " pictures resampled. Agreement is given as ICC(2,1), ICC(2,k) and Krippendorff's alpha."
+        f"{T_INTERVAL} {RESAMPLED} Agreement is given as ICC(2,1),"
+        " ICC(2,k) and Krippendorff's alpha."
     )
-    if len(config.models) > 1:
+    if several(report):
         yield (
-            f"The p values of the {adjusted} were adjusted for {len(config.models)} models by"
-            " Holm's method; no other p value was."
+            f"The p values of the {adjusted}, {family(report)} in all, were adjusted by Holm's"
+            " method; no other p value was."
         )
     packages = ", ".join(f"{name} {version(name)}" for name in ANALYSIS_PACKAGES)
     yield f"Analysed with {packages}."

@@ -122,6 +122,8 @@ def _read(path: Path) -> str:
         return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise StudyFileError(f"There is no file {path}.") from None
+    except IsADirectoryError:
+        raise StudyFileError(f"{path} is a folder, not a study file.") from None
     except UnicodeDecodeError:
         raise StudyFileError(f"{path.name} is no text in UTF-8.") from None
     except OSError as error:

@@ -17,14 +17,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from study.ratings import CONTROL, rater_means
-from study.wording import count, mean, percent, printable
+from study.wording import count, decimals, percent, printable, with_control
 
 CONTROL_COLOUR = "#0072B2"
 MODEL_COLOURS = ("#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#B09E00", "#8A6FBF")
 INK = "#1a1d21"  # of text and axes; in an SVG the colour of the text around it
 RATINGS = "bars: single ratings; dots: raters' means; diamond: their mean, 95% interval"
 RATES = "dots: raters; diamond: their mean, 95% interval"
-DIFFERENCES = "a line for each rater; band: 95% interval of the mean"
+DIFFERENCES = "a line for each rater; dashes and band: mean and 95% interval of the paired t test"
 STYLE = {
     "font.size": 9,
     "text.color": INK,
@@ -55,7 +55,7 @@ def _figure(width: float, height: float, report: dict) -> Iterator[Figure]:
 
 
 def ratings(table: pd.DataFrame, report: dict) -> Figure:
-    """The ratings of each condition, its raters' means and their mean; the paper's beside them."""
+    """The ratings of each condition, its raters' means and their mean; the published one."""
     rows, paint = report["conditions"], colours(report["models"])
     with _figure(max(4.8, 1.9 * len(rows)), 3.9, report) as figure:
         axes = figure.subplots()
@@ -75,11 +75,12 @@ def ratings(table: pd.DataFrame, report: dict) -> Figure:
             )
             _dots(axes, x + 0.07, means[condition].dropna().to_numpy(), colour)
             _mean(axes, x + 0.19, row["mean"], row["ci_low"], row["ci_high"], colour)
-            axes.plot([x - 0.42, x + 0.25], [row["paper"]] * 2, "--", color=INK, lw=0.9)
-            axes.text(x + 0.27, row["paper"], f"paper\n{mean(row['paper'])}", va="center", size=7.5)
+            if paper := row["published"]:
+                axes.plot([x - 0.42, x + 0.25], [paper] * 2, "--", color=INK, lw=0.9)
+                axes.text(x + 0.27, paper, f"published\n{paper:g}", va="center", size=7.5)
         labels = [
             f"{printable(row['condition'], 16)}\n"
-            + ("no ratings" if row["mean"] is None else f"mean {mean(row['mean'])}")
+            + ("no ratings" if row["mean"] is None else f"mean {decimals(row['mean'])}")
             for row in rows
         ]
         _limits(axes, len(rows), labels)
@@ -108,7 +109,7 @@ def rates(table: pd.DataFrame, report: dict) -> Figure:
 
 def differences(table: pd.DataFrame, report: dict) -> Figure:
     """Each rater's difference between control and model, sorted, and their mean."""
-    paint, compared = colours(report["models"]), report["comparisons"]
+    paint, compared = colours(report["models"]), with_control(report)
     means = rater_means(table, [CONTROL, *report["models"]])
     longest = max(2, means.dropna(how="all").shape[0])
     height = min(6.5, 1.4 + 0.14 * longest)
@@ -123,7 +124,7 @@ def differences(table: pd.DataFrame, report: dict) -> Figure:
             axes.axvline(0, color=INK, lw=0.8)
             if paired["mean"] is not None:
                 axes.axvline(paired["mean"], color=INK, lw=1.2, ls="--")
-                text = f"mean {mean(paired['mean'])}"
+                text = f"mean {decimals(paired['mean'])}"
                 axes.text(paired["mean"], 1.01, text, transform=axes.get_xaxis_transform(),
                           ha="center", va="bottom", size=8)  # fmt: skip
             if paired["ci_low"] is not None:

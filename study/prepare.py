@@ -28,6 +28,7 @@ from model.colorizer import DEFAULT_WEIGHTS, Colorizer
 from model.networks import WeightsError
 from model.photos import PhotoError
 from study import stimuli, tables
+from study.command import run
 from study.config import CONTROL, StudyConfig, arm_label, arm_weights, read_study_file
 from study.manifest import as_text, digest, manifest_of
 from study.mistakes import mistakes_in, validated
@@ -249,4 +250,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

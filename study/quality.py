@@ -83,9 +83,11 @@ def _too_fast(times: Sequence[float | None], seconds: float) -> Outcome:
 
 def _straight_lining(answers: Sequence) -> Outcome:
     if len(answers) < 3:
-        return Outcome("one answer throughout", COULD_NOT_RUN, f"only {len(answers)} answers")
+        return Outcome("one answer throughout", COULD_NOT_RUN, "fewer than 3 answers")
     different = len(set(answers))
-    detail = f"{different} different answer{'s' if different > 1 else ''} in {len(answers)}"
+    detail = f"{different} different answers in {len(answers)}"
+    if different == 1:
+        detail = f"the same answer {len(answers)} times"
     return Outcome("one answer throughout", PASSED if different > 1 else FAILED, detail)
 
 

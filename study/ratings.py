@@ -165,7 +165,7 @@ def cells(table: pd.DataFrame) -> pd.DataFrame:
     found = table.groupby(["list", "condition"], as_index=False, sort=False).agg(
         raters=("rater", "nunique"), pictures=("picture", "nunique"), ratings=("rater", "size")
     )
-    found["expected"] = found["pictures"] * found["list"].map(size)
+    found["expected"] = found["pictures"] * found["list"].map(size).astype(int)
     found["missing"] = (found["expected"] - found["ratings"]).clip(lower=0)
     rank = {name: number for number, name in enumerate(conditions_of(table))}
     order = found["condition"].map(rank)

@@ -11,11 +11,10 @@ import json
 import sys
 from pathlib import Path
 
-import pandas as pd
-
-from study import analysis, fooling, plots
-from study.export import as_csv
+from study import plots
+from study.command import run
 from study.findings import findings
+from study.report_csv import summary_csv
 from study.report_html import as_html
 from study.report_text import as_text
 from study.source import ReportError, Source, load
@@ -40,7 +39,7 @@ def main(argv: list[str] | None = None) -> int:
     if args.json:
         print(json.dumps(report, indent=2, allow_nan=False))
     elif args.csv == "-" and report["ratings"]:
-        print(as_csv(_summary(source)), end="")
+        print(summary_csv(report), end="")
     else:
         print(as_text(report))
     return 0
@@ -64,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         nargs="?",
         const="-",
-        help="print the summary by condition as CSV, or write it to this file",
+        help="print the figures as a CSV table, or write it to this file",
     )
     add("--plot", metavar="FILE.png", type=Path, help="draw the ratings into this file")
     return parser
@@ -78,7 +77,7 @@ def _write(args: argparse.Namespace, source: Source, report: dict) -> None:
         if source.table.empty:
             return
         if (path := args.csv) not in (None, "-"):
-            Path(path).write_text(as_csv(_summary(source)), encoding="utf-8", newline="")
+            Path(path).write_text(summary_csv(report), encoding="utf-8", newline="")
         if path := args.plot:
             draw = plots.rates if source.real_or_fake else plots.ratings
             caption = plots.RATES if source.real_or_fake else plots.RATINGS
@@ -87,12 +86,5 @@ def _write(args: argparse.Namespace, source: Source, report: dict) -> None:
         raise ReportError(f"{path}: {getattr(error, 'strerror', None) or error}.") from error
 
 
-def _summary(source: Source) -> pd.DataFrame:
-    """One row for each condition; those of simulated raters say so."""
-    summarize = fooling.fooling_rates if source.real_or_fake else analysis.condition_summary
-    summary = summarize(source.table)
-    return summary.assign(simulated=True) if source.simulated else summary
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

@@ -48,7 +48,7 @@ def as_html(source: Source, report: dict) -> str:
 
 def _unbroken(value: object) -> object:
     """`value` for the page; no line ends within "p = .012"."""
-    for sign in "=<" if isinstance(value, str) else "":
+    for sign in "=<>" if isinstance(value, str) else "":
         value = value.replace(f"p {sign} ", f"p\N{NO-BREAK SPACE}{sign}\N{NO-BREAK SPACE}")
     return value
 

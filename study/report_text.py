@@ -5,21 +5,30 @@ from collections.abc import Callable, Iterable
 
 from study.wording import (
     DESIGNS,
+    PUBLISHED,
     RECOMMENDED,
+    RESAMPLED,
     SIMULATED,
+    T_INTERVAL,
+    agreement_notes,
+    contrast,
     count,
     decimals,
     difference,
+    family,
     interval,
-    mean,
     notes,
     nothing,
+    overview,
+    overview_unit,
     p_value,
     percent,
     printable,
     remarks,
+    several,
     tests,
     who,
+    with_control,
     without_failed,
 )
 
@@ -38,10 +47,11 @@ def as_text(report: dict) -> str:
     lines = [*first, f"{scale}, {printable(report['source'], 200)}{design}", *who(report), ""]
     if rates:
         lines += _conditions(report)
-        for comparison in report["comparisons"]:
-            lines += ["", *_comparison(report, comparison)]
     else:
         lines += _fooling(report)
+    lines += _overview(report)
+    for comparison in with_control(report):
+        lines += ["", *_comparison(report, comparison)]
     lines += ["", *_agreement(report), "", *_pictures(report), *_times(report)]
     lines += ["", "What this cannot show", *(f"- {said}" for said in report["caveats"])]
     return "\n".join(_wrapped(printable(line, 600)) for line in lines)
@@ -57,41 +67,43 @@ def _wrapped(line: str) -> str:
 
 
 def _conditions(report: dict) -> list[str]:
-    row = "{:<14}{:>7}{:>9}{:>8}{:>7}{:>17}{:>17}{:>8}".format
-    head = ("condition", "raters", "ratings", "mean", "sd", "95% interval", "resampled", "paper")
+    row = "{:<14}{:>7}{:>9}{:>8}{:>7}{:>17}{:>17}{:>19}".format
+    published = any(each["published"] for each in report["conditions"])
+    last = "Leisher & Martin" if published else ""
+    head = ("condition", "raters", "ratings", "mean", "sd", "95% interval", "resampled", last)
 
     def rows(conditions: list[dict]) -> Iterable[str]:
         for each in conditions:
             boot = interval(each["boot_low"], each["boot_high"])
             t = interval(each["ci_low"], each["ci_high"])
             counts = printable(each["condition"], 13), each["raters"], each["ratings"]
-            yield row(
-                *counts, mean(each["mean"]), decimals(each["sd"]), t, boot, mean(each["paper"])
-            )
+            paper = f"{each['published']:g}" if each["published"] else ""
+            figures = decimals(each["mean"]), decimals(each["sd"]), t, boot
+            yield row(*counts, *figures, paper).rstrip()
 
-    lines = [row(*head), *rows(report["conditions"])]
+    lines = [row(*head).rstrip(), *rows(report["conditions"])]
     if without := report["without_failed"]:
         raters = count(without["raters"], "rater")
         lines += [f"the same without those who failed a check ({raters}):"]
         lines += rows(without.get("conditions", []))
     return [
         *lines,
-        "(mean: of the lists' means of rater means; 95% interval: for other raters; resampled: for "
-        "other raters and pictures; sd: of single ratings)",
+        "Mean: of the lists' means of rater means; sd: of single ratings.",
+        f"{T_INTERVAL} {RESAMPLED}",
+        *([PUBLISHED] if published else []),
         *notes(report["conditions"]),
     ]
 
 
 def _comparison(report: dict, comparison: dict) -> list[str]:
     paired = comparison["paired"]
-    name = f"{comparison['reference']} - {comparison['condition']}"
     spread = f"sd {decimals(paired['sd'])} within lists, dz {decimals(paired['dz'])}"
     lines = [
-        f"Difference, {name}",
+        f"Difference, {printable(contrast(comparison), 80)}",
         f"  {difference(report, comparison)}",
         f"  {count(paired['n'], 'rater')}: their differences have {spread}",
     ]
-    if without := without_failed(report, comparison["condition"]):
+    if without := without_failed(report, comparison):
         lines.append(f"  without those who failed a check: {without}")
     row = "{:<2}{:<28}{:<19}{:<16}{:<10}{}".format
     lines.append(row("", "test", "statistic", "95% interval", "p", "speaks for").rstrip())
@@ -105,31 +117,45 @@ def _comparison(report: dict, comparison: dict) -> list[str]:
 
 
 def _fooling(report: dict) -> list[str]:
-    row = "{:<14}{:>7}{:>8}{:>8}{:>7}{:>17}{:>17}{:>9}".format
+    row = "{:<14}{:>7}{:>8}{:>8}{:>6}{:>15}{:>15}{:>10}{:>10}".format
     head = "model", "raters", "trials", "fooled", "rate", "95% interval", "resampled", "p"
     groups = [("", report["fooling"])]
     if without := report["without_failed"]:
         raters = count(without["raters"], "rater")
         name = f"the same without those who failed a check ({raters}):"
         groups.append((name, without.get("fooling", [])))
-    lines = [row(*head)]
+    lines = [row(*head, "Holm" if several(report) else "").rstrip()]
     for name, rates in groups:
         lines += [name] if name else []
         for each in rates:
             t = interval(each["ci_low"], each["ci_high"], percent)
             boot = interval(each["boot_low"], each["boot_high"], percent)
             counts = each["raters"], each["trials"], each["fooled"], percent(each["rate"])
-            p = p_value(each["p"]).removeprefix("p ").removeprefix("= ")
-            lines.append(row(printable(each["condition"], 13), *counts, t, boot, p))
-    lines += [
-        "(rate: mean of the lists' means of raters' rates, 50% where nobody can tell; 95% interval:"
-        " for other raters; resampled: for other raters and pictures; p: t test over raters against"
-        " 50%)",
+            ps = p_value(each["p"]), p_value(each["p_holm"]) if several(report) else ""
+            lines.append(row(printable(each["condition"], 13), *counts, t, boot, *ps).rstrip())
+    adjusted = f"; Holm: p adjusted for all {family(report)} tests" if several(report) else ""
+    return [
+        *lines,
+        "Rate: mean of the lists' means of raters' rates, 50% where nobody can tell; p: t test over"
+        f" raters against 50%{adjusted}.",
+        f"{T_INTERVAL} {RESAMPLED}",
+        *notes(report["fooling"]),
     ]
-    for each in report["fooling"] if len(report["fooling"]) > 1 else []:
-        p = p_value(each["p_holm"])
-        lines.append(f"{each['condition']}, adjusted for all models by Holm's method: {p}.")
-    return [*lines, *notes(report["fooling"])]
+
+
+def _overview(report: dict) -> list[str]:
+    rows = overview(report)
+    if not rows:
+        return []
+    head = f"difference ({overview_unit(report)})"
+    widest = min(44, max(len(name) for name in [head, *(row[0] for row in rows)]))
+    row = "{:<{width}}{:>8}{:>18}{:>12}{:>12}".format
+    return [
+        "",
+        row(head, "mean", "95% interval", "p", "Holm", width=widest + 2),
+        *(row(printable(name, widest), *rest, width=widest + 2) for name, *rest in rows),
+        f"Holm: p adjusted for all {family(report)} tests of the study by Holm's method.",
+    ]
 
 
 def _agreement(report: dict) -> list[str]:
@@ -144,10 +170,10 @@ def _agreement(report: dict) -> list[str]:
         lines.append(row(name, of, *counts, single, limits, whole, decimals(each["alpha"])))
     return [
         *lines,
-        "(1: perfect, 0: none; one rater and their mean: intraclass correlation ICC(2,1) and"
-        " ICC(2,k) over the complete raters, who rated all pictures; alpha: Krippendorff's, over"
-        " all raters, has no interval)",
-        *notes(report["agreement"]),
+        "1: perfect, 0: none. One rater and their mean: intraclass correlation ICC(2,1) and"
+        " ICC(2,k) over the complete raters, who rated all pictures. Alpha: Krippendorff's, over"
+        " all raters; it has no interval.",
+        *agreement_notes(report["agreement"]),
     ]
 
 
@@ -155,10 +181,13 @@ def _pictures(report: dict) -> list[str]:
     names = list(dict.fromkeys(each["condition"] for each in report["cells"]))
     compared = [name for name in report["models"] if "control" in names and name in names]
     form = percent if report["protocol"] == "real-or-fake" else decimals
-    width = 16 if len(names) > 2 else 20
+    columns = len(names) + (len(compared) == 1)
+    width = max(10, min(20, 60 // columns))
+    label = min(40, WIDTH - width * columns)
 
     def row(picture: str, values: list[str]) -> str:
-        return f"{printable(picture, 39):<40}" + "".join(f"{value:>{width}}" for value in values)
+        named = f"{printable(picture, label - 1):<{label}}"
+        return named + "".join(f"{value:>{width}}" for value in values)
 
     table = report["pictures"]
     shown = table if len(table) <= MANY else table[: MANY // 2] + table[-MANY // 2 :]

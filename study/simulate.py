@@ -13,7 +13,9 @@ study/population.py. `run` sends raters through a study in a database, as people
 
 import argparse
 import itertools
+import math
 import sys
+import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -37,7 +39,8 @@ from study.calibration import (
     Setting,
     t_tests,
 )
-from study.moments import half_width, p_values, tost
+from study.command import run
+from study.moments import half_width, mean_of_seen, p_values, tost
 from study.population import Population, draw
 from study.simulation_readme import readme
 
@@ -110,7 +113,7 @@ def power(
                 "raters": count,
                 **found,
                 "equivalent": percent(np.maximum(*tost(both, margin)) < LEVEL),
-                "half_width": round(float(np.nanmean(half_width(both))), 2),
+                "half_width": round(float(mean_of_seen(half_width(both), -1)), 2),
             }
         )
     return pd.DataFrame(rows)
@@ -125,7 +128,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     try:
         args.command(args)
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        print(f"study.simulate: {error.filename}: {error.strerror}.", file=sys.stderr)
+        return 2
+    except ValueError as error:
         print(f"study.simulate: {error}", file=sys.stderr)
         return 2
     return 0
@@ -147,7 +153,7 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(command=_print_power)
     _add_common(command)
     add, defaults = command.add_argument, Population()
-    add("--effect", type=float, required=True, help="control minus model, in points")
+    add("--effect", type=_points, required=True, help="control minus model, in points")
     add("--raters", type=_numbers, default=[8, 12, 24], metavar="N,N,...")
     add("--paper", action="store_true", help="the paper's design, not the counterbalanced one")
     add("--pictures", type=int, default=defaults.pictures)
@@ -162,7 +168,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--study", metavar="NAME", help="which study in it (default: the newest)")
     add("--raters", type=_count, default=24, help="how many (default: %(default)s)")
     add("--lazy", type=int, default=0, help="of them, without care (default: %(default)s)")
-    add("--effect", type=float, default=1.0, help="control minus model, in points (default: 1)")
+    add("--effect", type=_points, default=1.0, help="control minus model, in points (default: 1)")
     add("--seed", type=int, default=0, help="of what they think (default: %(default)s)")
     return parser
 
@@ -185,14 +191,17 @@ def _print_power(args: argparse.Namespace) -> None:
     of = Population(pictures=args.pictures, paper=args.paper, effect=args.effect, **spreads)
     table = power(of, args.raters, margin=args.margin, studies=args.studies, seed=args.seed)
     said = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in spreads.items())
-    print(
+    about = (
         f"Percentage of {args.studies} simulated studies that find a difference of "
-        f"{args.effect:g} (p < .05);\n{'paper' if args.paper else 'counterbalanced'} design, "
-        f"{args.pictures} pictures, {said}; seed {args.seed};\nMonte-Carlo standard error at most "
-        f"{50 / args.studies**0.5:.1f}. equivalent: within {args.margin:g} by the test over "
-        "raters and\npictures.\n"
+        f"{args.effect:g} (p < .05); {'paper' if args.paper else 'counterbalanced'} design, "
+        f"{args.pictures} pictures, {said}; seed {args.seed}; Monte-Carlo standard error at most "
+        f"{50 / args.studies**0.5:.1f}. Equivalent: within {args.margin:g} by the test over raters "
+        "and pictures. Half width: of the 95% interval over both, in points."
     )
-    print(table.to_string(index=False))
+    print(textwrap.fill(about, 100), end="\n\n")
+    shown = table.set_index("raters").map("{:.1f}".format)
+    shown["half width"] = table["half_width"].map("{:.2f}".format).to_numpy()
+    print(shown.drop(columns="half_width").replace("nan", "-").T.to_string(line_width=100))
 
 
 def _run(args: argparse.Namespace) -> None:
@@ -221,17 +230,23 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _points(text: str) -> float:
+    if not -10 <= (value := float(text)) <= 10:
+        raise argparse.ArgumentTypeError(f"on a scale from 0 to 10 no difference is {text}")
+    return value
+
+
 def _spread(text: str) -> float:
-    if not (value := float(text)) >= 0:
+    if not 0 <= (value := float(text)) < math.inf:
         raise argparse.ArgumentTypeError(f"a standard deviation is 0 or more, not {text}")
     return value
 
 
 def _positive(text: str) -> float:
-    if not (value := float(text)) > 0:
+    if not 0 < (value := float(text)) < math.inf:
         raise argparse.ArgumentTypeError(f"the margin must be above 0, not {text}")
     return value
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

@@ -2,7 +2,7 @@
 
 import csv
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, undefer
 
 from study import store
 from study.config import StudyConfig
-from study.ratings import COLUMNS, CONDITIONS, CONTROL, check_ratings
+from study.ratings import CONDITIONS, CONTROL, check_ratings
 from study.tables import Event, Rater, RatingSession, Stimulus, Study
 
 YES_OR_NO = {"true": True, "1": True, "false": False, "0": False}
@@ -32,6 +32,8 @@ class Sessions:
     unfinished_ratings: int | None = None
     unfinished_included: bool = True
     forgotten: int | None = None  # raters who were deleted, most at their wish
+    first: str | None = None  # day on which the first and the last of them began, UTC
+    last: str | None = None
 
 
 @dataclass(frozen=True)
@@ -124,15 +126,14 @@ def read_database(url: str | None, name: str | None, *, pictures: bool = False) 
     Raises:
         ReportError: there is no such study, or the database cannot be read.
     """
-    nothing = pd.DataFrame(columns=COLUMNS)
     if store.is_missing(url):
-        return Source(f"{url or 'the database'}, which does not exist yet", nothing)
+        raise ReportError(f"There is no database {url or 'yet'}.")
     try:
         engine = store.connect(url)
         with store.reading(engine) as session:
             study = store.find_study(session, name)
             if study is None:
-                return Source("the database, which holds no study", nothing)
+                raise ReportError("There is no study in the database yet; see study.prepare.")
             frozen = _frozen(study, _pictures(session, study) if pictures else [])
             sessions = _sessions(session, study)
             name = study.name
@@ -197,17 +198,26 @@ def _sessions(session: Session, study: Study) -> dict[bool, Sessions]:
     forgotten = session.scalar(
         sa.select(sa.func.count()).where(Event.study_id == study.id, Event.kind == "forgotten")
     )
-    counts = session.execute(
-        sa.select(Rater.simulated, sa.func.count(), sa.func.count(RatingSession.finished_at))
+    began = RatingSession.consented_at
+    rows = session.execute(
+        sa.select(
+            Rater.simulated,
+            sa.func.count(),
+            sa.func.count(RatingSession.finished_at),
+            sa.func.min(began),
+            sa.func.max(began),
+        )
         .join_from(RatingSession, Rater, Rater.id == RatingSession.rater_id)
         .where(RatingSession.study_id == study.id)
         .group_by(Rater.simulated)
     )
-    found = {bool(who): (begun, finished) for who, begun, finished in counts}
-    return {
-        simulated: Sessions(*found.get(simulated, (0, 0)), forgotten=forgotten)
-        for simulated in (False, True)
-    }
+    found = dict.fromkeys((False, True), Sessions(0, 0, forgotten=forgotten))
+    for simulated, begun, finished, *moments in rows:
+        first, last = (moment.astimezone(UTC).date().isoformat() for moment in moments)
+        found[bool(simulated)] = Sessions(
+            begun, finished, forgotten=forgotten, first=first, last=last
+        )
+    return found
 
 
 def _people_or_programs(source: Source, sessions: dict[bool, Sessions] | None = None) -> Source:

@@ -12,6 +12,7 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
+from study.command import run
 from study.config import StudyConfig
 from study.quality import COULD_NOT_RUN, FAILED, PASSED
 from study.store import StudyError, connect, find_study, is_missing, reading
@@ -163,4 +164,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

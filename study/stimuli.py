@@ -8,6 +8,7 @@ for the attention check, a picture painted blue.
 
 import hashlib
 import io
+import math
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -118,15 +119,16 @@ def draw(pool: Pool, main: int, extra: int, rng: np.random.Generator) -> tuple[l
     """
     wanted = design.kinds_of_pairs(main, rng, sorted(pool))
     also = design.kinds_of_pairs(extra, rng, sorted(pool))
+    most = math.ceil(main / len(pool)) + math.ceil(extra / len(pool))  # of a kind, by any seed
     chosen: list[Photo] = []
     others: list[Photo] = []
     for kind in sorted(pool):
         first, count = wanted.count(kind), wanted.count(kind) + also.count(kind)
         if len(pool[kind]) < count:
-            of = f" of {kind}" if kind else ""
+            of, each = (f" of {kind}" if kind else ""), " of each kind" if len(pool) > 1 else ""
             raise StudyError(
-                f"Too few pictures{of}: {count} are needed for the pairs, the practice and the"
-                f" attention check, and there are {len(pool[kind])}."
+                f"Too few pictures{of}: there are {len(pool[kind])}, and {most}{each} are needed"
+                " for the pairs, the practice and the attention check."
             )
         photos = [_load(candidate, kind) for candidate in pool[kind][:count]]
         chosen += photos[:first]

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import date
 
 from study.contrasts import OTHER_BOTH, OTHER_RATERS
+from study.ratings import CONTROL
 
 SIMULATED = (
     "SIMULATED RATERS: programs gave these ratings. They try out the study and are no result about"
@@ -14,6 +16,15 @@ PAPER_DESIGN = (
     "then says nothing about other pictures; the test over pictures, item by item, does."
 )
 RECOMMENDED = "recommended, each for what it speaks for; the others are for reference"
+T_INTERVAL = (
+    "The 95% interval is a t interval over raters, within lists: it allows for other raters of"
+    " these pictures."
+)
+RESAMPLED = (
+    "The resampled interval is a bootstrap interval, raters and pictures drawn anew: it allows for"
+    " other raters and other pictures."
+)
+PUBLISHED = "Leisher & Martin: the published means of four raters, with other pictures."
 NAMED = 12  # raters who failed a check, at most
 DESIGNS = {"counterbalanced": "counterbalanced", "paper": "the paper's design"}
 
@@ -129,32 +140,74 @@ def tests(report: dict, comparison: dict) -> list[Test]:
     return rows
 
 
+def contrast(comparison: dict) -> str:
+    """What is subtracted from what."""
+    return f"{comparison['reference']} - {comparison['condition']}"
+
+
+def with_control(report: dict) -> list[dict]:
+    """The comparisons that are reported with all tests; two models only meet in an overview."""
+    return [each for each in report["comparisons"] if each["reference"] == CONTROL]
+
+
+def several(report: dict) -> bool:
+    """Whether there is more than one p value to adjust."""
+    return len(report["comparisons"]) + len(report["fooling"]) > 1
+
+
+def family(report: dict) -> int:
+    """How many p values are adjusted together; one that is undefined is none."""
+    rows = report["comparisons"] + report["fooling"]
+    return sum(row["p_holm"] is not None for row in rows)
+
+
 def difference(report: dict, comparison: dict) -> str:
     """Mean, interval and p of one and the same test, with its name."""
     test = best(report, comparison)
     limits = interval(test["ci_low"], test["ci_high"])
-    return (
-        f"mean {mean(test['mean'])}, 95% interval {limits}, {p_value(test['p'])} ({test['method']})"
-    )
+    p = headline_p(report, comparison)
+    return f"mean {decimals(test['mean'])}, 95% interval {limits}, {p} ({test['method']})"
 
 
-def without_failed(report: dict, condition: str) -> str:
+def headline_p(report: dict, comparison: dict) -> str:
+    """The p of `best`: the adjusted one first where there are several, and it is called so."""
+    p = p_value(best(report, comparison)["p"])
+    if not several(report):
+        return p
+    adjusted = comparison["p_holm"]
+    first = "" if adjusted is None else f"Holm-adjusted {p_value(adjusted)}, "
+    return f"{first}unadjusted {p}"
+
+
+def overview(report: dict) -> list[list[str]]:
+    """All differences where there are several, a row each: name, mean, interval, p, adjusted p."""
+    form = _percentage_points if report["protocol"] == "real-or-fake" else decimals
+    rows = []
+    for each in report["comparisons"] if several(report) else []:
+        test = best(report, each)
+        limits = interval(test["ci_low"], test["ci_high"], form)
+        ps = p_value(test["p"]), p_value(each["p_holm"])
+        rows.append([contrast(each), form(test["mean"]), limits, *ps])
+    return rows
+
+
+def overview_unit(report: dict) -> str:
+    return "percentage points" if report["protocol"] == "real-or-fake" else "points"
+
+
+def without_failed(report: dict, comparison: dict) -> str:
     """The `difference` without those who failed a check, or ""."""
     if not report["without_failed"]:
         return ""
     for each in report["without_failed"].get("comparisons", []):
-        if each["condition"] == condition:
+        if contrast(each) == contrast(comparison):
             return difference(report, each)
     return "nobody is left"
 
 
 def remarks(report: dict, comparison: dict) -> list[str]:
     """Sentences that belong under the table of tests."""
-    found, many = comparison["tests"], len(report["comparisons"])
-    said = []
-    if many > 1:
-        p, test = p_value(comparison["p_holm"]), found[report["recommended"][0]]["method"]
-        said.append(f"The {test}, adjusted for {many} models by Holm's method: {p}.")
+    found, said = comparison["tests"], []
     if report["design"] == "paper":
         said.append(PAPER_DESIGN)
     said += [comparison["paired"]["note"], *_notes(report, found)]
@@ -178,6 +231,15 @@ def order(report: dict) -> str:
 def notes(rows: list[dict]) -> list[str]:
     """What the rows of a table have to say, each sentence once."""
     return list(dict.fromkeys(row["note"] for row in rows if row["note"]))
+
+
+def agreement_notes(rows: list[dict]) -> list[str]:
+    """`notes`, with the conditions and lists that each is about."""
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        where = "all lists" if row["list"] == "all" else f"list {row['list']}"
+        found.setdefault(row["note"], []).append(f"{row['condition']} in {where}")
+    return [f"{note.removesuffix('.')}: {', '.join(at)}." for note, at in found.items() if note]
 
 
 def _notes(report: dict, found: dict) -> Iterable[str]:
@@ -243,6 +305,14 @@ def count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def day(iso: str) -> str:
+    """
+    >>> day("2026-05-03")
+    '3 May 2026'
+    """
+    return f"{date.fromisoformat(iso):%-d %B %Y}"
+
+
 def points(value: float) -> str:
     return f"{value:g} point{'' if value == 1 else 's'}"
 
@@ -251,13 +321,12 @@ def decimals(value: float | None, digits: int = 2) -> str:
     return "-" if value is None else f"{value:z.{digits}f}"
 
 
-def mean(value: float | None) -> str:
-    """8.55 and 3.225: three decimals, the last one only where it says something."""
-    return decimals(value, 3).removesuffix("0")
-
-
 def percent(value: float | None) -> str:
     return "-" if value is None else f"{value:.0%}"
+
+
+def _percentage_points(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:z.0f}"
 
 
 def interval(low: float | None, high: float | None, form: Callable[[float], str] = decimals) -> str:
@@ -267,6 +336,8 @@ def interval(low: float | None, high: float | None, form: Callable[[float], str]
 def p_value(value: float | None) -> str:
     if value is None:
         return "p = -"
+    if value > 0.9995:
+        return "p > .999"
     return "p < .001" if value < 0.001 else "p = " + f"{value:.3f}".removeprefix("0")
 
 

@@ -67,6 +67,24 @@ def test_perfect_agreement():
     assert (row["icc_single"], row["alpha"]) == pytest.approx((1, 1))
 
 
+def test_an_estimate_that_is_no_correlation_is_not_shown():
+    rng = np.random.default_rng(0)
+    tables = [tidy(rng.integers(0, 11, (3, 4)).tolist(), "A") for _ in range(200)]
+    rows = pd.concat([agreement(table) for table in tables])
+    figures = rows[["icc_single", "icc_low", "icc_high", "icc_mean", "alpha"]]
+    assert figures.abs().max().max() <= 1 + 1e-9
+    outside = rows["note"].str.startswith("An estimate outside its range")
+    assert outside.any() and (figures.isna().any(axis=1) == outside).all()
+
+
+def test_two_raters_of_two_lists_have_nothing_to_agree_on():
+    both = pd.concat([tidy([[1, 5]], "A"), tidy([[2, 6]], "B").assign(rater=1)])
+    both.loc[both["list"] == "B", "picture"] += 2
+    rows = agreement(both).set_index("list")
+    assert rows.loc["A", "note"] == "With only one rater there is no agreement to measure."
+    assert rows.loc["all", "note"].startswith("No picture was rated by two raters")
+
+
 @pytest.mark.parametrize(
     ("rows", "sentence"),
     [

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from study import audit, prepare, store
+from study.source import read_database
 from tests.conftest import ROOT
 
 
@@ -66,6 +67,15 @@ def test_what_tells_the_condition_is_found(frozen, change, told):
     assert any(told in what for what in failed(frozen, change))
 
 
+@pytest.mark.parametrize("pictures", [1, 3, 7])
+def test_files_whose_sizes_keep_the_conditions_apart_fail_however_few(pictures):
+    sizes = {"control": list(range(pictures)), "generated": list(range(50, 50 + pictures))}
+    assert not audit._separates("sizes", sizes).passed
+    mixed = {"control": [0, *range(60, 60 + pictures)], "generated": sizes["generated"]}
+    assert audit._separates("sizes", mixed).passed
+    assert audit._separates("tokens, which are random", sizes, random=True).passed == (pictures < 7)
+
+
 def test_whole_sessions_on_a_running_page_tell_nothing_and_leave_nobody(server):
     url = server.flags[server.flags.index("--db") + 1]
     command = [sys.executable, "-m", "study.audit", "--db", url, "--url", server.url]
@@ -73,3 +83,4 @@ def test_whole_sessions_on_a_running_page_tell_nothing_and_leave_nobody(server):
     assert "13 of 13 checks passed, on the frozen pictures and the page." in done.stdout
     assert done.returncode == 0
     assert store.ratings(store.connect(url)).empty
+    assert read_database(url, None).sessions.forgotten == 0, "the audit's own raters are none"

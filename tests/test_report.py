@@ -54,10 +54,11 @@ def test_paper_table_prints_exactly(write, capsys):
     assert report.main(["--ratings", write(*PAPER_ROWS)]) == 0
     text = capsys.readouterr().out
     told = " ".join(text.split())
-    assert "control 4 20 8.55 0.94 7.67 to 9.43 7.83 to 9.25 8.55" in told
-    assert "generated 4 20 3.225 1.32 1.81 to 4.64 2.08 to 4.33 3.225" in told
+    assert "control 4 20 8.55 0.94 7.67 to 9.43 7.83 to 9.25" in told
+    assert "generated 4 20 3.23 1.32 1.81 to 4.64 2.08 to 4.33" in told
+    assert "Leisher" not in told, "the published means are for the paper's own pictures"
     assert (
-        "mean 5.325, 95% interval 4.54 to 6.11, p < .001 (t test over raters and pictures)" in told
+        "mean 5.33, 95% interval 4.54 to 6.11, p < .001 (t test over raters and pictures)" in told
     )
     assert "4 raters: their differences have sd 0.36 within lists, dz 14.82" in told
     assert "t test, raters t(3) = 29.63 4.75 to 5.90 p < .001" in told
@@ -89,7 +90,7 @@ def test_mean_interval_and_p_are_of_one_and_the_same_test(write, capsys, tmp_pat
     control, generated = (row["mean"] for row in figures["conditions"])
     assert control - generated == pytest.approx(test["mean"])
     limits = wording.interval(test["ci_low"], test["ci_high"])
-    shown = f"mean {wording.mean(test['mean'])}, 95% interval {limits}, "
+    shown = f"mean {wording.decimals(test['mean'])}, 95% interval {limits}, "
     shown += f"{wording.p_value(test['p'])} (t test over raters and pictures)"
     report.main(["--ratings", path])
     text = capsys.readouterr().out
@@ -97,17 +98,20 @@ def test_mean_interval_and_p_are_of_one_and_the_same_test(write, capsys, tmp_pat
     assert "do not read them" in text
     page = html.unescape(page.read_text()).replace("\N{NO-BREAK SPACE}", " ")
     assert shown in page
-    assert f"<b>{wording.mean(test['mean'])}</b>" in page
+    assert f"<b>{wording.decimals(test['mean'])}</b>" in page
 
 
 def test_without_the_recommended_test_another_is_shown_whole():
     nothing = {"mean": 1.0, "ci_low": None, "ci_high": None, "p": None, "method": "both"}
     raters = {"mean": 1.0, "ci_low": 0.5, "ci_high": 1.5, "p": 0.01, "method": "raters"}
-    figures = {"recommended": ["both", "raters"]}
-    shown = wording.difference(figures, {"tests": {"both": nothing, "raters": raters}})
-    assert shown == "mean 1.00, 95% interval 0.50 to 1.50, p = .010 (raters)"
-    shown = wording.difference(figures, {"tests": {"both": nothing, "raters": nothing}})
-    assert shown == "mean 1.00, 95% interval -, p = - (both)"
+    comparison = {"tests": {"both": nothing, "raters": raters}, "p_holm": None}
+    figures = {"recommended": ["both", "raters"], "comparisons": [comparison] * 3, "fooling": []}
+    shown = wording.difference(figures, comparison)
+    assert shown == "mean 1.00, 95% interval 0.50 to 1.50, unadjusted p = .010 (raters)"
+    shown = wording.difference(
+        figures, comparison | {"tests": {"both": nothing, "raters": nothing}}
+    )
+    assert shown == "mean 1.00, 95% interval -, unadjusted p = - (both)"
 
 
 def test_the_summary_is_no_formula_either(write, tmp_path, capsys):
@@ -117,7 +121,8 @@ def test_the_summary_is_no_formula_either(write, tmp_path, capsys):
     assert report.main(["--ratings", path, "--csv", str(out)]) == 0
     assert report.main(["--ratings", path, "--csv"]) == 0
     for text in (out.read_text(), capsys.readouterr().out[-len(out.read_text()) :]):
-        assert [line.split(",")[0] for line in text.splitlines()[1:]] == ["control", "'=1+1", "'+2"]
+        of_conditions = [line.split(",") for line in text.splitlines() if "condition," in line]
+        assert [fields[1] for fields in of_conditions[1:]] == ["control", "'=1+1", "'+2"]
 
 
 def test_no_line_is_longer_than_100_characters(write, capsys):
@@ -137,11 +142,47 @@ def test_json_holds_the_same_figures(write, capsys):
     assert report.main(["--ratings", write(*PAPER_ROWS), "--json"]) == 0
     figures = json.loads(capsys.readouterr().out)
     assert [row["mean"] for row in figures["conditions"]] == [8.55, 3.225]
-    assert [row["paper"] for row in figures["conditions"]] == [8.55, 3.225]
+    assert [row["published"] for row in figures["conditions"]] == [None, None]
     (comparison,) = figures["comparisons"]
     assert comparison["paired"]["p_signflip"] == 0.125
     assert figures["sessions"]["unfinished_with_ratings"] is None
     assert len(figures["caveats"]) == 4
+
+
+def several_models(rng: np.random.Generator) -> list[str]:
+    """Nine raters of three lists; zhang's colours are worse than colornet's."""
+    arms = {"control": 8, "colornet": 7, "zhang": 3}
+    return [
+        f"{rater},{picture},{'control' if arm == 'control' else 'generated'},"
+        f"{arms[arm] + rng.integers(-1, 2)},{arm}"
+        for rater in range(9)
+        for picture in range(6)
+        for arm in [[*arms][(rater + picture) % 3]]
+    ]
+
+
+def test_models_are_compared_with_each_other_and_all_p_values_adjusted(write, tmp_path, capsys):
+    path = write(*several_models(np.random.default_rng(0)), header=f"{HEADER},arm")
+    page = tmp_path / "report.html"
+    assert report.main(["--ratings", path, "--json", "--html", str(page)]) == 0
+    compared = json.loads(capsys.readouterr().out)["comparisons"]
+    pairs = [("control", "colornet"), ("control", "zhang"), ("colornet", "zhang")]
+    assert [(each["reference"], each["condition"]) for each in compared] == pairs
+    means = [each["tests"]["both"]["mean"] for each in compared]
+    assert means[1] - means[0] == pytest.approx(means[2])
+    p = sorted((each["tests"]["both"]["p"], each["p_holm"]) for each in compared)
+    assert p[0][1] == pytest.approx(3 * p[0][0])
+    assert p[2][1] == pytest.approx(max(3 * p[0][0], 2 * p[1][0], p[2][0]))
+    headline = f"Holm-adjusted {wording.p_value(compared[0]['p_holm'])}, unadjusted "
+    assert report.main(["--ratings", path]) == 0
+    text = capsys.readouterr().out
+    assert cells(text, "colornet - zhang")[3] == wording.decimals(means[2])
+    assert headline in " ".join(text.split())
+    page = html.unescape(page.read_text()).replace("\N{NO-BREAK SPACE}", " ")
+    assert page.count(headline) == 2, "the card and the sentence"
+    assert '<th scope="row">colornet - zhang</th>' in page
+    report.main(["--ratings", path, "--csv"])
+    assert "difference,zhang,9,," in capsys.readouterr().out
 
 
 DEGENERATE = {
@@ -204,8 +245,10 @@ def test_summary_csv(write, tmp_path):
     out = tmp_path / "summary.csv"
     assert report.main(["--ratings", write(*PAPER_ROWS), "--csv", str(out)]) == 0
     summary = pd.read_csv(out)
-    assert summary["condition"].tolist() == ["control", "generated"]
-    assert summary["mean"].tolist() == [8.55, 3.225]
+    assert summary["what"].tolist() == ["condition"] * 2 + ["difference"] + ["picture"] * 20
+    assert summary["condition"].tolist()[:3] == ["control", "generated", "generated"]
+    assert summary["mean"].tolist()[:3] == [8.55, 3.225, 5.325]
+    assert summary["picture"].notna().sum() == 20
 
 
 def test_the_plot_is_a_picture(write, tmp_path):
@@ -257,7 +300,7 @@ def test_spreadsheet_bytes_are_read(tmp_path, capsys):
     path = tmp_path / "file.csv"
     path.write_bytes("\r\n".join(["\ufeff" + HEADER, *PAPER_ROWS, ",,,"]).encode())
     assert report.main(["--ratings", str(path)]) == 0
-    assert cells(capsys.readouterr().out, "generated")[3] == "3.225"
+    assert cells(capsys.readouterr().out, "generated")[3] == "3.23"
 
 
 def test_paths_that_cannot_be_used(write, tmp_path, capsys):
@@ -280,13 +323,21 @@ def test_command_line(write):
     command = [sys.executable, "-m", "study.report", "--ratings", write(*PAPER_ROWS)]
     root = Path(__file__).parents[1]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
-    assert "3.225" in done.stdout
+    assert "3.23" in done.stdout
     assert done.stderr == ""
+
+
+def test_a_reader_that_has_had_enough_ends_it_quietly(write):
+    command = f"{sys.executable} -m study.report --ratings {write(*PAPER_ROWS)} --json | head -1"
+    root = Path(__file__).parents[1]
+    done = subprocess.run(command, shell=True, cwd=root, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("{\n", "")
 
 
 def test_csv_without_a_file_goes_to_standard_output(write, capsys):
     assert report.main(["--ratings", write(*PAPER_ROWS), "--csv"]) == 0
-    header, control, generated = capsys.readouterr().out.splitlines()
-    assert header.startswith("condition,raters,ratings,mean")
-    assert control.startswith("control,4,20,8.55,")
-    assert generated.startswith("generated,4,20,3.225,")
+    header, control, generated, difference, *_ = capsys.readouterr().out.splitlines()
+    assert header.startswith("what,condition,raters,ratings,mean")
+    assert control.startswith("condition,control,4,20,8.55,")
+    assert generated.startswith("condition,generated,4,20,3.225,")
+    assert difference.startswith("difference,generated,4,,5.325,")

@@ -13,9 +13,11 @@ from tiny_study import STUDY, add_study
 from study import report, store, wording
 from study.findings import findings
 from study.methods import methods
+from study.report_csv import summary_csv
 from study.simulated import crowd, run
 from study.source import load
-from study.tables import Answer, Stimulus
+from study.tables import Answer, Stimulus, Study
+from study.texts import Texts
 
 MARKUP = "<script>document.title='ran'</script><img src=x onerror=\"document.title='ran'\">"
 STUDIES = {
@@ -27,14 +29,14 @@ STUDIES = {
 }
 
 
-def simulate(url: str, *, raters: int = 6, **fields) -> None:
-    """A study of simulated raters, one of them lazy; title, pictures and comments are markup."""
+def simulate(url: str, *, raters: int = 6, lazy: int = 1, **fields) -> None:
+    """A study of simulated raters, `lazy` of them lazy; title, pictures and comments are markup."""
     engine = store.connect(url)
     add_study(engine, title=MARKUP, **fields)
     with store.writing(engine) as database:
         database.execute(sa.update(Stimulus).values(picture=MARKUP + Stimulus.picture))
     rng = np.random.default_rng(0)
-    run(engine, STUDY, crowd(raters, rng, lazy=1), rng)
+    run(engine, STUDY, crowd(raters, rng, lazy=lazy), rng)
     with store.writing(engine) as database:
         comments = sa.update(Answer).where(Answer.step == "comment")
         database.execute(comments.values(value=json.dumps(MARKUP)))
@@ -95,6 +97,66 @@ def test_methods_say_which_p_values_were_adjusted(tmp_path):
     simulate(url, **STUDIES["three arms"])
     source = load(url=url)
     assert (
-        "The p values of the t tests over raters and pictures were adjusted for 2 models by Holm's"
+        "The p values of the t tests over raters and pictures, 3 in all, were adjusted by Holm's"
         " method; no other p value was."
     ) in " ".join(methods(source.study, findings(source)))
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_the_page_is_whole_in_one_file(pages, name):
+    text = pages[name].read_text(encoding="utf-8")
+    body = text[text.index("<body>") :]
+    assert body.index(wording.SIMULATED) < body.index("<h1>")
+    assert "<svg" in body
+    assert "data:image/png;base64," in body
+    assert "@media print" in text
+    assert "Methods, for a paper" in body
+
+
+def test_methods_tell_when_who_was_left_out_and_how_large_the_pictures_were(tmp_path):
+    url = f"sqlite:///{tmp_path / 'study.sqlite'}"
+    simulate(url, pairs=4, quota=20)
+    source = load(url=url)
+    told = " ".join(methods(source.study, findings(source)))
+    for part in (
+        f"6 raters gave consent on {wording.day(source.sessions.first)} and 6 finished.",
+        "Places were limited to 20.",
+        "No session was left unfinished.",
+        "1 rater failed one or more of them; nobody was excluded from the main analysis",
+        "shown at 256 x 256 CSS pixels, in a narrow window at 160 x 160",
+    ):
+        assert part in told
+    simulate(url.replace("study", "careful"), pairs=4, lazy=0)
+    source = load(url=url.replace("study", "careful"))
+    told = " ".join(methods(source.study, findings(source)))
+    assert "The number of places was not limited." in told
+    assert "Nobody failed one, and nobody was excluded." in told
+
+
+def test_the_published_means_stand_beside_a_replication_only(tmp_path):
+    def published(name: str, **fields) -> list[float | None]:
+        url = f"sqlite:///{tmp_path / name}.sqlite"
+        simulate(url, pairs=4, **fields)
+        with store.writing(store.connect(url)) as database:
+            study = database.scalars(sa.select(Study)).one()
+            study.pictures_from = Texts().pictures_fruits360
+        return [row["published"] for row in findings(load(url=url))["conditions"]]
+
+    assert published("paper", mode="paper", arms=("control", "paper")) == [8.55, 3.225]
+    assert published("colornet", mode="paper") == [None, None]
+    assert published("lists", arms=("control", "paper")) == [None, None]
+
+
+def test_fakes_of_several_models_are_compared(tmp_path):
+    url = f"sqlite:///{tmp_path / 'study.sqlite'}"
+    arms = ("control", "colornet", "paper")
+    simulate(url, pairs=4, practice=2, protocol="real-or-fake", arms=arms)
+    found = findings(load(url=url))
+    (comparison,) = found["comparisons"]
+    rates = [row["rate"] for row in found["fooling"]]
+    assert comparison["tests"]["raters"]["mean"] == pytest.approx(rates[0] - rates[1])
+    assert wording.family(found) == 3
+    table = list(csv.DictReader(summary_csv(found).splitlines()))
+    assert [row["what"] for row in table] == [
+        *["model"] * 2, "difference", *["picture"] * 8, "failed check"
+    ]  # fmt: skip

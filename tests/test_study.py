@@ -6,7 +6,18 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from study import prepare, report, session, store
+from study import (
+    audit,
+    backup,
+    export,
+    forget,
+    move,
+    prepare,
+    report,
+    session,
+    status,
+    store,
+)
 from study.simulated import crowd, run
 from study.tables import Rater, Stimulus
 
@@ -60,11 +71,25 @@ def test_without_ratings_the_report_says_so(engine, db_url, capsys):
     assert "No ratings yet in study test." in capsys.readouterr().out
 
 
-def test_a_report_makes_no_database(tmp_path, capsys):
-    file = tmp_path / "mistyped.sqlite"
-    assert report.main(["--db", f"sqlite:///{file}"]) == 0
-    assert "No ratings yet in" in capsys.readouterr().out
-    assert not file.exists()
+@pytest.mark.parametrize(
+    "command",
+    [
+        report.main,
+        audit.main,
+        status.main,
+        lambda flags: export.main(["--to", "out", *flags]),
+        lambda flags: backup.main(["--to", "out", *flags]),
+        lambda flags: forget.main(["--number", "1", *flags]),
+        lambda flags: move.main(["--from", flags[1], "--to", "sqlite:///out"]),
+    ],
+)
+def test_what_reads_a_database_makes_none(command, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert command(["--db", "sqlite:///mistyped.sqlite"]) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert "There is no database sqlite:///mistyped.sqlite." in err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_unfinished_sessions_are_told_and_left_out(engine, db_url, capsys):
