@@ -107,19 +107,13 @@ class ColorNet(nn.Module):
         self.familiarity = Familiarity(widths[-1])
 
     def forward(self, luminance: Tensor, hints: Tensor | None = None) -> Tensor:
-        return self.distribution(luminance, hints)[0]
+        return self._decode(luminance, hints)[0]
 
     def distribution(self, luminance: Tensor, hints: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """ab, and the logits of the ab bins."""
         height, width = luminance.shape[-2:]
-        features, skips = self._encode(luminance, hints)
-        coarse = None
-        for level in self.decoder:
-            features = level(features, skips.pop())
-            if coarse is None:
-                coarse = features
-        ab = F.pixel_shuffle(self.to_ab(features), 2)[..., :height, :width]
-        return ab, self.to_bins(coarse)[..., : -(-height // self.cell), : -(-width // self.cell)]
+        ab, features = self._decode(luminance, hints)
+        return ab, self.to_bins(features)[..., : -(-height // self.cell), : -(-width // self.cell)]
 
     def summary(self, luminance: Tensor) -> Tensor:
         """What the network sees in pictures as a whole, (N, 256): what `familiarity` judges."""
@@ -138,6 +132,16 @@ class ColorNet(nn.Module):
             features = level(features)
             skips.append(features)
         return self.context(skips.pop()), skips
+
+    def _decode(self, luminance: Tensor, hints: Tensor | None) -> tuple[Tensor, Tensor]:
+        """ab, and the features at 1/8."""
+        height, width = luminance.shape[-2:]
+        features, skips = self._encode(luminance, hints)
+        at_eighth, *others = self.decoder
+        features = eighth = at_eighth(features, skips.pop())
+        for level in others:
+            features = level(features, skips.pop())
+        return F.pixel_shuffle(self.to_ab(features), 2)[..., :height, :width], eighth
 
 
 class Familiarity(nn.Module):
@@ -230,7 +234,7 @@ class _Residual(nn.Module):
         nn.init.zeros_(self.second[1].weight)  # begins as the identity
 
     def forward(self, features: Tensor) -> Tensor:
-        return F.relu(features + self.second(self.first(features)))
+        return F.relu_(self.second(self.first(features)).add_(features))
 
 
 class _Merge(nn.Sequential):
@@ -241,7 +245,7 @@ class _Merge(nn.Sequential):
         (conv, *rest), residual = self
         of_coarser, of_features = conv.weight.split([coarser.shape[1], features.shape[1]], 1)
         enlarged = F.interpolate(F.conv2d(coarser, of_coarser), scale_factor=2, mode="nearest")
-        merged = F.conv2d(features, of_features, conv.bias) + enlarged
+        merged = F.conv2d(features, of_features, conv.bias).add_(enlarged)
         for layer in rest:
             merged = layer(merged)
         return residual(merged)
@@ -270,7 +274,7 @@ def _conv_norm_relu(
     conv = nn.Conv2d(
         inputs, outputs, kernel, stride=stride, padding=padding, dilation=dilation, bias=False
     )
-    return nn.Sequential(conv, nn.BatchNorm2d(outputs), nn.ReLU())
+    return nn.Sequential(conv, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
 
 
 def _stage(
