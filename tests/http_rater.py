@@ -68,7 +68,7 @@ class HttpRater:
         self.name = f"http-{secrets.token_hex(8)}"
         self.rated: list[Rated] = []
         self.tries = self.not_saved = 0
-        self._page = _Page(config)
+        self._page = Places(config)
         self._seen: set[str] = set()  # tokens of pictures that were fetched
 
     async def take_part(self, *, on_rating: OnRating | None = None) -> list[Rated]:
@@ -168,7 +168,7 @@ class HttpRater:
         await asyncio.sleep(PAUSE * random.uniform(0.5, 1.5))
 
 
-class _Page:
+class Places:
     """Where things are on the page, found by their names; numbers are those of components.
 
     Attributes:

@@ -12,6 +12,7 @@ import pytest
 import requests
 import sqlalchemy as sa
 from conftest import ROOT, Server, serving
+from http_rater import Places
 from tiny_study import STUDY, add_study
 
 from demo import guard
@@ -102,6 +103,20 @@ def test_one_address_may_send_so_much_and_no_more(tmp_path):
         assert requests.get(server.url).ok, "reading goes on"
     finally:
         server.stop()
+
+
+def test_one_session_may_send_so_many_answers_and_no_more(url):
+    page = Places(requests.get(f"{url}/config").json())
+
+    def answer(token: str) -> str:
+        asked = {"fn_index": page.rate["id"], "data": [token, "step", 5, {}]}
+        sent = requests.post(f"{url}/gradio_api/run/predict", json=asked).json()["data"][-1]
+        return dict(zip(page.places, sent, strict=True))[page.problem]
+
+    said = [answer("one") for _ in range(250)]  # the minute may turn in between
+    assert "not known here" in said[0]
+    assert "too much for one minute" in said[-1]
+    assert "not known here" in answer("another")
 
 
 def test_health_tells_of_a_database_that_is_gone(tmp_path):
