@@ -458,8 +458,10 @@ def _feedback(trial: Trial, config: StudyConfig) -> Feedback:
 
 def _finish(session: Session, found: RatingSession, config: StudyConfig) -> None:
     found.finished_at = max(trial.rating.rated_at for trial in found.trials)
-    main = [trial for trial in found.trials if trial.stimulus.purpose == "main"]
-    attention = [trial for trial in found.trials if trial.stimulus.purpose == "attention"]
+    shown = sa.select(Trial.id, Stimulus.purpose).join(Trial.stimulus)
+    purposes = dict(session.execute(shown.where(Trial.session_id == found.id)).all())
+    main = [trial for trial in found.trials if purposes[trial.id] == "main"]
+    attention = [trial for trial in found.trials if purposes[trial.id] == "attention"]
     answers = {answer.step: json.loads(answer.value) for answer in found.answers}
     read = {
         plate.name: answers[f"plate {plate.name}"] == plate.digit

@@ -101,22 +101,43 @@ async def drive(url: str, raters: int, at_once: int) -> Driven:
     return driven
 
 
-async def drive_empty(url: str, raters: int, at_once: int) -> Driven:
-    """Send as many requests of the same kinds to the page of `serve_empty`."""
+async def drive_empty(url: str, raters: int, at_once: int, *, queued: bool) -> Driven:
+    """Send as many requests of the same kinds to the page of `serve_empty`.
+
+    Args:
+        queued: through Gradio's queue, where every function is unless told otherwise.
+    """
     driven = Driven()
+    send = _queued if queued else _at_once
 
     async def rate(client: httpx.AsyncClient, config: dict) -> None:
         name = f"{random.getrandbits(64):x}"
         for number in range(RATINGS):
             for picture in range(PICTURES):
                 await client.get(f"/picture/{number}-{picture}")
-            asked = {"data": [name, str(number), 5, {}], "fn_index": 0, "session_hash": name}
+            asked = {"data": [name, str(number), 5, {}], "session_hash": name}
             began = time.perf_counter()
-            (await client.post("/gradio_api/run/predict", json=asked)).raise_for_status()
+            await send(client, asked)
             driven.latencies.append(time.perf_counter() - began)
 
     await _crowd(url, raters, at_once, rate, driven)
     return driven
+
+
+async def _at_once(client: httpx.AsyncClient, asked: dict) -> None:
+    asked |= {"fn_index": 0}
+    (await client.post("/gradio_api/run/predict", json=asked)).raise_for_status()
+
+
+async def _queued(client: httpx.AsyncClient, asked: dict) -> None:
+    asked |= {"fn_index": 1}
+    (await client.post("/gradio_api/queue/join", json=asked)).raise_for_status()
+    params = {"session_hash": asked["session_hash"]}
+    async with client.stream("GET", "/gradio_api/queue/data", params=params) as told:
+        async for line in told.aiter_lines():
+            if "process_completed" in line:
+                return
+    raise RuntimeError("The queue ended without an answer.")
 
 
 async def _crowd(
@@ -167,7 +188,8 @@ def serve_empty(port: int) -> None:
 
     with gr.Blocks(analytics_enabled=False) as page:
         given = [gr.Textbox(), gr.Textbox(), gr.Number(), gr.JSON()]
-        gr.Button().click(lambda *_: None, given, None, queue=False, preprocess=False)
+        for queue in (False, True):
+            gr.Button().click(lambda *_: None, given, None, queue=queue, preprocess=False)
     mounted = gr.mount_gradio_app(served, page, path="/", ssr_mode=False)
     app.serve(mounted, host="127.0.0.1", port=port)
 
@@ -246,7 +268,7 @@ def measure(db_url: str, *, raters: int, at_once: int) -> dict:
     engine = store.connect(db_url)
     server = Server(db_url, *UNLIMITED)
     try:
-        asyncio.run(drive(server.url, 5, 5))  # everything is loaded, all threads are there
+        asyncio.run(drive(server.url, 6, 6))  # everything is loaded; an even number, for the lists
         alone = asyncio.run(drive(server.url, raters, at_once))
         few = asyncio.run(drive(server.url, raters // 4, BESIDE))
         with colorizing(server.url, COLORIZERS, large_photo()) as colorized:
@@ -257,8 +279,12 @@ def measure(db_url: str, *, raters: int, at_once: int) -> dict:
         server.stop()
     empty_server = EmptyServer(db_url)
     try:
-        asyncio.run(drive_empty(empty_server.url, 5, 5))
-        empty = asyncio.run(drive_empty(empty_server.url, raters, at_once))
+        for queued in (False, True):  # everything is loaded
+            asyncio.run(drive_empty(empty_server.url, 6, 6, queued=queued))
+        empty, queued = (
+            asyncio.run(drive_empty(empty_server.url, raters, at_once, queued=queued))
+            for queued in (False, True)
+        )
     finally:
         empty_server.stop()
     found = {
@@ -267,6 +293,7 @@ def measure(db_url: str, *, raters: int, at_once: int) -> dict:
         "engine": engine.dialect.name,
         "alone": alone.figures(),
         "function_that_does_nothing": empty.figures(),
+        "function_that_does_nothing_queued": queued.figures(),
         "fewer_at_once": {"at_once": BESIDE} | few.figures(),
         "beside_colorizations": {
             "at_once": BESIDE,
@@ -276,7 +303,8 @@ def measure(db_url: str, *, raters: int, at_once: int) -> dict:
         }
         | beside.figures(),
     }
-    found["p95_over_nothing"] = _ratio(found, "alone", "function_that_does_nothing")
+    for nothing in ("function_that_does_nothing", "function_that_does_nothing_queued"):
+        found[f"p95_over_{nothing}"] = _ratio(found, "alone", nothing)
     found["p95_beside_over_alone"] = _ratio(found, "beside_colorizations", "fewer_at_once")
     for name, driven in (("alone", alone), ("fewer", few), ("beside", beside)):
         found[f"faults_{name}"] = faults(engine, driven)
