@@ -143,7 +143,7 @@ NOTES = (
     " with = + - @, also full-width, a tab or a new line, has an apostrophe put before it; in JSON"
     " it stands as it was given. Numbers are numbers. Empty is unknown or does not apply (JSON:"
     " null).",
-    "What is no character (half of a surrogate pair, which a browser may send) is written as ?.",
+    "What is no character (half of a surrogate pair, which a browser may send) was stored as ?.",
     "`python -m study.report --ratings ratings.csv` analyses the export.",
 )
 

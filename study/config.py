@@ -111,7 +111,7 @@ class StudyConfig(Part):
         pictures: "fruits360", "rendered", or a folder of colour photos.
         seed: draws the pictures; None: a random one, which is recorded.
         practice: pairs with feedback before the others, never analysed.
-        quota: finished and live sessions at most.
+        quota: finished and live sessions at which nobody new is let in; who comes back is.
         stale_minutes: without a sign of life, after which a session is no longer live.
         exposure_seconds: for which real-or-fake shows a pair.
         margin: difference of mean ratings, in points, that would not matter.

@@ -147,7 +147,7 @@ def _table(database: Session, study: Study, name: str) -> pd.DataFrame:
     table = pd.DataFrame(rows.all(), columns=list(rows.keys()), dtype=object)
     table.insert(0, "study", study.name)
     if name == "answers":
-        table["answer"] = [_characters(json.loads(answer)) for answer in table["answer"]]
+        table["answer"] = [json.loads(answer) for answer in table["answer"]]
     if name == "events":
         table["detail"] = [json.dumps(detail, sort_keys=True) for detail in table["detail"]]
     for column in table:
@@ -156,11 +156,6 @@ def _table(database: Session, study: Study, name: str) -> pd.DataFrame:
         elif column in WHOLE:
             table[column] = table[column].astype("Int64")
     return table[list(codebook.TABLES[name])]
-
-
-def _characters(text: str) -> str:
-    """`text` with "?" for what is no character, half of a surrogate pair."""
-    return text.encode(errors="replace").decode()
 
 
 def as_csv(table: pd.DataFrame) -> str:

@@ -24,7 +24,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 from tqdm import tqdm
 
-from study.store import StudyError, connect, is_missing, open_database, reading
+from study.store import StudyError, address, connect, is_missing, open_database, reading
 from study.tables import Base, Study, now
 
 TABLES = Base.metadata.sorted_tables  # none refers to one that comes later
@@ -80,7 +80,7 @@ def move(source: sa.Engine, target: sa.Engine) -> tuple[Contents, Contents]:
         with _snapshot(source) as old, target.execution_options(writing=True).begin() as new:
             if names := new.scalars(sa.select(Study.name)).all():
                 raise StudyError(
-                    f"{_shown(target)} holds a study already, {', '.join(names)};"
+                    f"{address(target)} holds a study already, {', '.join(names)};"
                     " move into an empty database."
                 )
             with tqdm(total=2 * _count(old), unit=" rows", disable=None) as progress:
@@ -162,10 +162,6 @@ def _set_sequences(connection: sa.Connection) -> None:
             )
 
 
-def _shown(engine: sa.Engine) -> str:
-    return engine.url.render_as_string(hide_password=True)
-
-
 def _reason(error: SQLAlchemyError) -> str:
     return str(getattr(error, "orig", None) or error).partition("\n")[0].rstrip(".")
 
@@ -182,7 +178,7 @@ def _with_studies(url: str) -> sa.Engine:
     with reading(engine) as database:
         has_tables = sa.inspect(database.connection()).has_table(Study.__tablename__)
         if not has_tables or not database.scalar(sa.select(sa.func.count(Study.id))):
-            raise StudyError(f"{_shown(engine)} holds no study.")
+            raise StudyError(f"{address(engine)} holds no study.")
     engine.dispose()
     return connect(url)
 
@@ -225,7 +221,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"study.move: {error}", file=sys.stderr)
         return 2
     print(
-        f"{_shown(target)} holds all that was stored by {moment:%Y-%m-%d %H:%M:%S} UTC. What is"
+        f"{address(target)} holds all that was stored by {moment:%Y-%m-%d %H:%M:%S} UTC. What is"
         " rated later on the old database is not in it: use --db or STUDY_DB to start the page on"
         " the new one."
     )

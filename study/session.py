@@ -523,6 +523,7 @@ def _said(kind: str, value: object, config: StudyConfig) -> str:
     """The answer to a question as JSON."""
     if kind == "comment":
         said = "" if value is None else str(value).strip()
+        said = said.encode(errors="replace").decode()  # half a surrogate pair is no character
         if len(said) > COMMENT_LIMIT:
             raise StudyError(config.texts.comment_too_long.format(limit=COMMENT_LIMIT))
         return json.dumps(said)

@@ -172,7 +172,7 @@ def _frozen(study: Study, pictures: list[Picture]) -> Frozen:
         manifest=manifest,
         manifest_sha256=study.manifest_sha256,
         # the second name is that in studies of an older version of the tables
-        weights=manifest.get("weights") or manifest.get("weights_sha256") or {},
+        weights=manifest["weights"],
         pictures=pictures,
     )
 

@@ -69,11 +69,16 @@ def connect(url: str | None = None) -> sa.Engine:
         upgrade.bring_up_to_date(engine)
     except (SQLAlchemyError, upgrade.UpgradeError) as error:
         engine.dispose()
-        shown = engine.url.render_as_string(hide_password=True)
+        shown = address(engine)
         if isinstance(error, SQLAlchemyError):
             raise StudyError(f"The database {shown} cannot be opened: {_detail(error)}.") from None
         raise StudyError(f"The database {shown} {error}.") from None
     return engine
+
+
+def address(engine: sa.Engine) -> str:
+    """Where the database is, without a password."""
+    return engine.url.difference_update_query(["password"]).render_as_string(hide_password=True)
 
 
 def open_database(url: str | None = None) -> sa.Engine:

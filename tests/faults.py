@@ -143,8 +143,8 @@ def place(dialect: str, folder: Path, *, mounted: bool = False) -> Iterator[Plac
         engine = store.connect(url)
         stack.callback(engine.dispose)
         add_study(engine, pairs=PAIRS)
-        with (folder / "server.log").open("a") as log:
-            server = Server(url, *UNLIMITED, stderr=log)
+        log = stack.enter_context((folder / "server.log").open("a"))
+        server = Server(url, *UNLIMITED, stderr=log)
         stack.callback(lambda: server.process.poll() is None and server.stop())
         network = Network(server.port)
         stack.callback(network.stop)
@@ -159,13 +159,17 @@ def _pause(most: float = 2.0) -> None:
     time.sleep(random.uniform(0.2, most))
 
 
+def _kill(server: Server) -> None:
+    server.process.kill()
+    server.process.wait()
+
+
 # What breaks, and is mended
 
 
 def killed(at: Place) -> None:
     """The server, by SIGKILL; it is started again."""
-    at.server.process.kill()
-    at.server.process.wait()
+    _kill(at.server)
     at.server.start()
 
 
@@ -189,15 +193,18 @@ def full(at: Place) -> None:
 
 
 def read_only(at: Place) -> None:
-    """SQLite: the server dies, and comes up on a disk that cannot be written to. PostgreSQL: it
-    takes no writes."""
+    """SQLite: the server dies and is started on a disk that cannot be written to, until that is
+    mended. PostgreSQL: it takes no writes."""
     if at.postgres is None:
-        at.server.process.kill()
-        at.server.process.wait()
+        _kill(at.server)
+        at.engine.dispose()  # nobody has it open
         _run("mount", "-o", "remount,ro", at.folder)
-        at.server.start()
+        with suppress(RuntimeError):  # it may refuse to start
+            at.server.start()
         _pause()
+        _kill(at.server)
         _run("mount", "-o", "remount,rw", at.folder)
+        at.server.start()
         return
     with at.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         for state in ("on", "off"):

@@ -12,7 +12,7 @@ from tiny_study import STUDY, add_study
 from study import codebook, export, forget, report, session, store
 from study.session import Identity
 from study.simulated import crowd, run
-from study.tables import Answer, Stimulus, Study
+from study.tables import Stimulus, Study
 
 SECRET = "5f3c-prolific-id"
 COMMENT = '=HYPERLINK("http://example.org")\nsecond line, with "quotes" and \N{SNOWMAN}'
@@ -203,17 +203,6 @@ def test_a_real_or_fake_study_tells_side_and_choice(db_url, tmp_path):
     export.main(["--to", str(tmp_path / "out"), "--db", db_url])
     for row in read(tmp_path / "out" / "ratings.csv"):
         assert float(row["rating"]) == (row["choice"] != row["side"])
-
-
-def test_half_of_a_surrogate_pair_does_not_break_the_export(engine, db_url, tmp_path):
-    with store.writing(engine) as database:
-        comments = sa.update(Answer).where(Answer.step == "comment")
-        database.execute(comments.values(value='"half \\ud800 of a pair"'))
-    assert export.main(["--to", str(tmp_path / "out"), "--db", db_url]) == 0
-    comment = "half ? of a pair"
-    assert comment in [row["answer"] for row in read(tmp_path / "out" / "answers.csv")]
-    said = json.loads((tmp_path / "out" / "answers.json").read_text())
-    assert comment in [row["answer"] for row in said]
 
 
 def test_a_failed_export_leaves_nothing_half_written(engine, db_url, tmp_path, monkeypatch, capsys):

@@ -340,7 +340,8 @@ def test_what_is_no_answer_to_a_question_is_refused(db_url):
 
 def test_a_comment_may_be_empty_or_odd_but_not_endless(engine):
     odd = "=1+1\n'; DROP TABLE rating; -- \N{SNOWMAN} \0 <script>"
-    for comment, kept in ((None, '""'), ("  ", '""'), (odd, None), ("x" * 2_000, None)):
+    half = ("half \ud800 of a pair", '"half ? of a pair"')
+    for comment, kept in ((None, '""'), ("  ", '""'), half, (odd, None), ("x" * 2_000, None)):
         token = session.begin(engine, STUDY, consent=True)
         view = session.resume(engine, token, STUDY)
         while view.step != "comment":
@@ -352,7 +353,7 @@ def test_a_comment_may_be_empty_or_odd_but_not_endless(engine):
             with store.reading(engine) as database:
                 last = sa.select(Answer.value).order_by(Answer.session_id.desc()).limit(1)
                 assert database.scalar(last.where(Answer.step == "comment")) == kept
-    assert count(engine, Rating) == 40
+    assert count(engine, Rating) == 50
 
 
 def test_nobody_rates_for_somebody_else_or_ahead(engine):

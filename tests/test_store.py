@@ -294,7 +294,7 @@ def test_an_old_study_is_told_as_what_it_was(old_url):
         assert (config.scale.step, config.practice, config.seed) == (0.5, 0, 2**40)
         assert not config.checks.attention
         assert not config.checks.too_fast_seconds
-        assert study.manifest["weights_sha256"] == {"paper": "ab" * 32}
+        assert study.manifest["weights"] == {"paper": "ab" * 32}
         assert [row["list"] for row in study.manifest["pictures"]].count("A") == 10
         lists = [stimulus.list_name for stimulus in study.stimuli]
         assert lists.count("A") == lists.count(None) == 10
@@ -455,8 +455,11 @@ def test_a_file_that_is_no_database_is_left_alone(tmp_path):
     assert file.read_text().startswith("these are my notes")
 
 
-def test_a_password_is_never_shown():
+@pytest.mark.parametrize(
+    "given", ["me:geheim@127.0.0.1:1/none", "me@127.0.0.1:1/x?password=geheim"]
+)
+def test_a_password_is_never_shown(given):
     with pytest.raises(StudyError) as refused:
-        store.connect("postgresql+psycopg://me:geheim@127.0.0.1:1/none")
+        store.connect(f"postgresql+psycopg://{given}")
     assert "cannot be opened" in str(refused.value)
     assert "geheim" not in str(refused.value)

@@ -32,7 +32,7 @@ def add_study(engine: sa.Engine, **fields) -> StudyConfig:
     }
     main, others = photos[: config.pairs], photos[config.pairs :]
     made = list(stimuli.make(config, main, others, colorizers))
-    frozen = {"study": config.name, "pictures": [], "weights_sha256": {}, "versions": {}}
+    frozen = {"study": config.name, "pictures": [], "weights": {}, "versions": {}}
     with store.writing(engine) as database:
         study = Study(
             name=config.name,

@@ -253,7 +253,7 @@ def _manifest(study: dict, stimuli: list[dict]) -> dict:
         "study_file_sha256": None,
         "config_sha256": _digest(study["config"]),
         "texts_sha256": _digest(study["config"]["texts"]),
-        "weights_sha256": {study["weights"]: study["weights_sha256"]},
+        "weights": {study["weights"]: study["weights_sha256"]},
         "pictures": [
             {key: stimulus[key] for key in keys} | {"list": stimulus["list_name"]}
             for stimulus in sorted(stimuli, key=lambda row: (row["picture"], row["arm"]))
@@ -263,5 +263,5 @@ def _manifest(study: dict, stimuli: list[dict]) -> dict:
 
 
 def _digest(content: dict) -> str:
-    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
