@@ -34,7 +34,7 @@ from tqdm import tqdm
 from study import store
 from study.tables import Base, Event, Rating
 from tests.conftest import Server
-from tests.http_rater import HttpRater, Rated
+from tests.http_rater import HttpRater, Rated, run
 from tests.load import PATIENCE, RESULTS, Driven, faults
 from tests.posting import UNLIMITED
 from tests.tiny_study import add_study
@@ -214,12 +214,12 @@ def read_only(at: Place) -> None:
                 _pause()
 
 
-def locked(at: Place, seconds: float = LOCKED) -> None:
+def locked(at: Place) -> None:
     """Another program keeps the database locked."""
     with at.engine.execution_options(writing=True).begin() as connection:
         if at.postgres is not None:
             connection.exec_driver_sql("LOCK TABLE session, rating IN ACCESS EXCLUSIVE MODE")
-        time.sleep(seconds)
+        time.sleep(LOCKED)
 
 
 def gone(at: Place) -> None:
@@ -370,7 +370,7 @@ def measure(name: str, *, rounds: int, raters: int) -> dict:
         place(dialect, Path(folder), mounted=breaks in ON_A_DISK) as at,
     ):
         for _ in tqdm(range(rounds), name, unit="", disable=None):
-            played = asyncio.run(play(at, breaks, raters))
+            played = run(play(at, breaks, raters))
             compared = faults(at.engine, played.driven)
             found["lost"] += compared["lost"]
             found["doubled"] += compared["doubled"]

@@ -1,0 +1,16 @@
+"""Nothing is lost when something breaks; `python -m tests.faults` is the long form."""
+
+import random
+
+import pytest
+
+from tests.faults import is_bad, measure
+
+
+@pytest.mark.parametrize("name", ["killed", "cut", "cut-postgresql", "gone-postgresql"])
+def test_no_acknowledged_rating_is_lost_or_doubled(name):
+    random.seed(0)
+    figures = measure(name, rounds=1, raters=6)
+    assert not is_bad(figures), figures
+    assert figures["sent_again"] > 0, "something did break"
+    assert figures["acknowledged"] > figures["ratings"] / 2
