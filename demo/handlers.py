@@ -113,7 +113,7 @@ def colorize(
         path, colorizer = path_of(photo), load_colorizer(known_weights(weights))
         wanted = pictures.parse_pins(pins)
         rgb = read_upload(Path(path))
-        colored = colorizer.colorize(rgb, pins=wanted, vividness=vividness)
+        colored = pictures.colorize(colorizer, rgb, pins=wanted, vividness=vividness)
     before, after = (shrunk(picture, PREVIEW_PIXELS) for picture in (rgb, colored))
     return (
         pictures.slider_files(before, after),
@@ -204,7 +204,7 @@ def make_download(shown: Shown) -> Any:
     with one_sentence():
         rgb = read_upload(Path(asked.path))
         colorizer = load_colorizer(asked.weights)
-        colored = colorizer.colorize(rgb, pins=asked.pins, vividness=asked.vividness)
+        colored = pictures.colorize(colorizer, rgb, pins=asked.pins, vividness=asked.vividness)
     if shown.asked is not asked:
         return gr.skip()
     shown.saved = asked

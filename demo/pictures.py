@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 import numpy as np
+from prometheus_client import Histogram
 
 from demo.uploads import read_upload
 from model.colorizer import UNKNOWN, Colorizer, Pin, PinError, recolor, save_png
@@ -15,6 +16,8 @@ from model.upsampling import shrunk
 
 PREVIEW_PIXELS = 1024  # longer side of what the page shows; the download has full size
 SMALL_PIXELS = 256  # longer side of "Other colours", and of what the note's figures are taken from
+
+COLORIZATION_SECONDS = Histogram("colorization_seconds", "Time of a colorization.", ["weights"])
 
 Size = tuple[int, int]  # width, height
 
@@ -53,6 +56,12 @@ def scale_pins(pins: tuple[Pin, ...], size: Size, to: Size) -> tuple[Pin, ...]:
     return tuple(Pin(pin.x * x, pin.y * y, pin.rgb) for pin in pins)
 
 
+def colorize(colorizer: Colorizer, rgb: np.ndarray, **options) -> np.ndarray:
+    """`Colorizer.colorize`, counted and timed."""
+    with COLORIZATION_SECONDS.labels(colorizer.name).time():
+        return colorizer.colorize(rgb, **options)
+
+
 def colorize_preview(
     path: str,
     weights: str,
@@ -64,7 +73,7 @@ def colorize_preview(
     before, size = read_preview(path)
     small = shrunk(before, pixels)
     pins = scale_pins(pins, size, small.shape[1::-1])
-    return load_colorizer(weights).colorize(small, pins=pins, vividness=vividness)
+    return colorize(load_colorizer(weights), small, pins=pins, vividness=vividness)
 
 
 def find_alternatives(path: str, weights: str, count: int) -> list[tuple[Pin, ...]]:

@@ -26,6 +26,9 @@ class Painter(ColorNet):
         nn.Module.__init__(self)
         self.likely, self.reach, self.seen = likely, reach, (0, 0)
 
+    def forward(self, luminance: Tensor, hints: Tensor | None = None) -> Tensor:
+        return self.distribution(luminance, hints)[0]
+
     def distribution(self, luminance: Tensor, hints: Tensor | None = None) -> tuple[Tensor, Tensor]:
         number, _, *self.seen = luminance.shape
         height, width = self.seen

@@ -13,6 +13,7 @@ import requests
 import sqlalchemy as sa
 from conftest import ROOT, Server, serving
 from http_rater import Places
+from posting import Api
 from tiny_study import STUDY, add_study
 
 from demo import guard
@@ -145,6 +146,15 @@ def test_metrics_count_what_is_stored(tmp_path):
     assert re.search(rf'study_sessions{{state="finished",study="{STUDY}"}} 1\.0', text)
     (stored,) = re.findall(rf'study_ratings{{study="{STUDY}"}} (\S+)', text)
     assert float(stored) > 0
+
+
+def test_metrics_count_colorizations_and_their_time(url):
+    count = re.compile(r'colorization_seconds_count{weights="colornet"} (\S+)')
+    before = sum(map(float, count.findall(requests.get(f"{url}/metrics").text)))
+    Api(url).colorize("photo.png", (ROOT / "results" / "page.png").read_bytes())
+    text = requests.get(f"{url}/metrics").text
+    assert sum(map(float, count.findall(text))) == before + 1
+    assert float(re.search(r'colorization_seconds_sum{weights="colornet"} (\S+)', text)[1]) > 0
 
 
 def test_the_log_is_json_and_tells_of_nobody(logged):
