@@ -25,6 +25,7 @@ HEAD = f"<script>\n{Path(__file__).with_suffix('.js').read_text(encoding='utf-8'
 SIZE, NARROW = (int(re.search(rf"--{name}: (\d+)px", CSS)[1]) for name in ("size", "narrow"))
 GRAYS = 11  # of the strip that a good screen tells apart
 MAX_ID = 100  # characters of each parameter that identifies a rater
+VISIT = ("STUDY_ID", "SESSION_ID")  # what a recruiting service says besides who comes
 MOST_ANSWERS = parse("120/minute")  # of one session
 
 
@@ -181,14 +182,17 @@ def build(
         """Whom the address names, if anybody.
 
         Raises:
-            StudyError: what it says is no name.
+            StudyError: what it says is no name, such as a recruiting service's placeholder.
         """
         given = dict(request.query_params)
-        name = next((name for name in ("PROLIFIC_PID", "rater") if name in given), None)
-        if name is None:
+        if not given.keys() & {"PROLIFIC_PID", "rater", *VISIT}:
             return None
-        said = [str(given.get(part, "")) for part in (name, "STUDY_ID", "SESSION_ID")]
-        if not said[0] or not all(len(part) <= MAX_ID and part.isprintable() for part in said):
+        name = given.get("PROLIFIC_PID", given.get("rater", ""))
+        said = [str(part).strip() for part in (name, *(given.get(key, "") for key in VISIT))]
+        plain = all(
+            len(part) <= MAX_ID and part.isprintable() and "{{" not in part for part in said
+        )
+        if not said[0] or not plain:
             raise StudyError(texts.bad_link)
         return Identity(*said)
 

@@ -312,7 +312,17 @@ def test_an_address_that_names_a_rater_goes_before_what_the_browser_keeps(page, 
     wait_for_pair(page, 2)
 
 
-@pytest.mark.parametrize("query", ["rater=", f"rater={'x' * 101}", "PROLIFIC_PID=a%00b"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "rater=",
+        "rater=%20",
+        f"rater={'x' * 101}",
+        "PROLIFIC_PID=a%00b",
+        "PROLIFIC_PID={{%25PROLIFIC_PID%25}}&STUDY_ID=a",
+        "STUDY_ID=a&SESSION_ID=b",
+    ],
+)
 def test_an_address_that_names_nobody_is_one_sentence(page, plain, query):
     page.goto(f"{plain.url}/?{query}")
     page.get_by_role("alert").get_by_text("This address is not complete").wait_for()
