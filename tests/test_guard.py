@@ -120,6 +120,24 @@ def test_one_session_may_send_so_many_answers_and_no_more(url):
     assert "not known here" in answer("another")
 
 
+def test_it_listens_on_this_machine_alone_and_calls_nobody(tmp_path, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        for name in ("http_proxy", "https_proxy", "all_proxy"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.getsockname()[1]}")
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        server = Server(f"sqlite:///{tmp_path / 'study.sqlite'}")
+        try:
+            requests.get(server.url)
+            Api(server.url).colorize("photo.png", (ROOT / "results" / "page.png").read_bytes())
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection(("127.0.0.2", server.port))
+        finally:
+            server.stop()
+        proxy.setblocking(False)
+        with pytest.raises(BlockingIOError):  # no connection waits
+            proxy.accept()
+
+
 def test_health_tells_of_a_database_that_is_gone(tmp_path):
     file = tmp_path / "study.sqlite"
     engine = store.connect(f"sqlite:///{file}")

@@ -382,3 +382,16 @@ def test_nothing_is_wider_than_the_screen(page, width):
     for tab in ("Rate", "Colorize"):
         page.get_by_role("tab", name=tab).click()
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_a_visitors_browser_is_sent_nowhere_else(browser, server, gray_file):
+    page = browser.new_page()
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(server.url)
+    upload(page, gray_file)
+    page.get_by_text("240 x 220 pixels colorized").wait_for()
+    own = tuple(f"{scheme}{server.url}/" for scheme in ("", "blob:"))
+    assert [url for url in asked if not url.startswith((*own, "data:"))] == []
+    assert len(asked) > 10
+    page.close()
