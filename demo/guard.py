@@ -8,6 +8,7 @@ import logging
 import time
 from urllib.parse import urlsplit
 
+from gradio_client.utils import is_http_url_like
 from limits import parse
 from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
@@ -80,7 +81,7 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
-        began, method = time.perf_counter(), scope["method"]
+        began = time.perf_counter()
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -90,13 +91,16 @@ class Guard:
                 self._note(scope, message["status"], time.perf_counter() - began)
             await send(message)
 
-        if method not in ("GET", "HEAD") and (refusal := self._refusal(scope)):
+        if refusal := self._refusal(scope):
             return await refusal(scope, receive, answer)
         app = self.apps.get(scope["path"], self.app)
         await app(scope, _impatient(receive), answer)
 
     def _refusal(self, scope: Scope) -> PlainTextResponse | None:
-        """Of a request that would change something."""
+        if is_http_url_like(scope["path"].partition("/file=")[2]):  # Gradio would fetch it
+            return PlainTextResponse("This page fetches nothing from elsewhere.", 403)
+        if scope["method"] in ("GET", "HEAD"):
+            return None
         headers, address = Headers(scope=scope), _address(scope)
         origin = headers.get("origin")
         if origin and urlsplit(origin).netloc != headers.get("host"):

@@ -12,6 +12,7 @@ from gradio.data_classes import ImageData
 from gradio_client.utils import strip_invalid_filename_characters
 
 from demo import pictures
+from demo.page import NOT_UPLOADED
 from demo.pictures import PREVIEW_PIXELS, load_colorizer, read_preview
 from demo.pins import data_url
 from demo.uploads import read_upload
@@ -71,7 +72,7 @@ def path_of(photo: ImageData) -> str:
     with suppress(TypeError, ValueError):  # none, or none that a file can have
         if gr.utils.is_in_or_equal(photo.path, gr.utils.get_upload_folder()):
             return photo.path
-    raise gr.Error("The photo did not arrive; upload it as a file.", print_exception=False)
+    raise gr.Error(NOT_UPLOADED, print_exception=False)
 
 
 def name_of(photo: ImageData) -> str:

@@ -4,7 +4,10 @@ import logging
 from typing import Any
 
 import gradio as gr
+from gradio.blocks import BlockFunction
+from gradio_client.utils import is_http_url_like, traverse
 
+NOT_UPLOADED = "The photo did not arrive; upload it as a file."
 WRONG = "What was sent is not what this function takes; /?view=api tells what it takes."
 LONG = 200  # letters, from which on nobody reads a sentence
 
@@ -12,8 +15,8 @@ log = logging.getLogger(__name__)
 
 
 class Page(gr.Blocks):
-    """Blocks that read no file of the server's but uploads, and that refuse what a component does
-    not take in one sentence."""
+    """Blocks that read no file of the server's but uploads, fetch nothing from elsewhere, and
+    refuse what a component does not take in one sentence."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
@@ -21,9 +24,12 @@ class Page(gr.Blocks):
         # otherwise it would copy any file of the server into that folder.
         self.has_launched = True
 
-    async def preprocess_data(self, *arguments: Any, **options: Any) -> list:
+    async def preprocess_data(
+        self, block_fn: BlockFunction, inputs: list, *arguments: Any, **options: Any
+    ) -> list:
+        traverse(inputs, _refuse, _is_elsewhere)  # Gradio would fetch it
         try:
-            return await super().preprocess_data(*arguments, **options)
+            return await super().preprocess_data(block_fn, inputs, *arguments, **options)
         except gr.Error as error:  # of a component; it may repeat all that was sent
             said = error.message.removesuffix(".") + "."
             if len(said) > LONG:
@@ -32,3 +38,11 @@ class Page(gr.Blocks):
         except Exception as error:  # of pydantic, of Gradio and of Python itself
             log.info("refused an input", extra={"reason": type(error).__name__})
             raise gr.Error(WRONG, print_exception=False) from None
+
+
+def _is_elsewhere(value: Any) -> bool:
+    return isinstance(value, dict) and is_http_url_like(value.get("path"))
+
+
+def _refuse(_: dict) -> None:
+    raise gr.Error(NOT_UPLOADED, print_exception=False)

@@ -1,12 +1,13 @@
 """The page under load: whole sessions by HTTP, alone and beside photos that are colorized.
 
-    python -m tests.load [--raters 200] [--at-once 50] [--db URL] [--long]
+    python -m tests.load [--raters 200] [--at-once 50] [--db URL]
+    python -m tests.load --memory
 
 Starts the server, on 127.0.0.1 and on a database of its own, and drives raters through the study
 as fast as it lets them; then as many through a Gradio page whose function does nothing, so that
 what is our own shows as a ratio. Then compares every acknowledged rating with the database.
-`--long` also measures the server's memory and files after 100 and after 2,000 colorizations.
-Writes results/reliability/load-ENGINE.json.
+Writes results/reliability/load-ENGINE.json. `--memory` measures, in half an hour, the server's
+memory and files after 100 and after 2,000 colorizations: results/reliability/memory.json.
 """
 
 import argparse
@@ -322,14 +323,16 @@ def measure_memory(db_url: str, folder: Path) -> dict:
     server, found = Server(db_url, *UNLIMITED), {}
     try:
         api, photo = Api(server.url), large_photo((400, 300))
-        for target, raters in ((100, 10), (2000, 200)):
-            done = sum(row["colorizations"] for row in found.values())
-            for number in tqdm(range(target - done), "colorizing", unit="", disable=None):
+        done = (0, 0)
+        for colorizations, raters in ((100, 10), (2000, 200)):
+            more = range(done[0], colorizations)
+            for number in tqdm(more, "colorizing", unit="", disable=None):
                 api.colorize(f"{number}.jpg", photo)
-            asyncio.run(drive(server.url, raters - done // 10, 10))
+            asyncio.run(drive(server.url, raters - done[1], 10))
+            done = (colorizations, raters)
             files = [file for file in folder.rglob("*") if file.is_file()]
-            found[f"after_{target}"] = {
-                "colorizations": target - done,
+            found[f"after_{colorizations}"] = {
+                "sessions": raters,
                 "memory_mb": round(_memory(server.process.pid), 1),
                 "files": len(files),
                 "files_mb": round(sum(file.stat().st_size for file in files) / 2**20, 1),
@@ -351,7 +354,7 @@ def main(argv: list[str] | None = None) -> int:
     add("--raters", type=int, default=200, help="default: %(default)s")
     add("--at-once", type=int, default=50, help="default: %(default)s")
     add("--db", metavar="URL", help="an empty database (default: a new SQLite file)")
-    add("--long", action="store_true", help="memory and files too; half an hour")
+    add("--memory", action="store_true", help="memory and files instead; half an hour")
     add("--serve-empty", type=int, metavar="PORT", help=argparse.SUPPRESS)
     arguments = parser.parse_args(argv)
     if arguments.serve_empty:
@@ -360,12 +363,13 @@ def main(argv: list[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as folder:
         os.environ["GRADIO_TEMP_DIR"] = str(Path(folder, "files"))
         url = arguments.db or f"sqlite:///{folder}/study.sqlite"
-        found = measure(url, raters=arguments.raters, at_once=arguments.at_once)
-        if arguments.long:
-            found["memory"] = measure_memory(url, Path(folder, "files"))
-    name = RESULTS / f"load-{found['engine']}.json"
+        if arguments.memory:
+            found, name = measure_memory(url, Path(folder, "files")), "memory"
+        else:
+            found = measure(url, raters=arguments.raters, at_once=arguments.at_once)
+            name = f"load-{found['engine']}"
     RESULTS.mkdir(parents=True, exist_ok=True)
-    name.write_text(json.dumps(found, indent=2) + "\n")
+    (RESULTS / f"{name}.json").write_text(json.dumps(found, indent=2) + "\n")
     print(json.dumps(found, indent=2))
     return int(any(any(found[key].values()) for key in found if key.startswith("faults_")))
 

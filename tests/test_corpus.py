@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import requests
 from PIL import Image
 
 from demo.uploads import read_upload
@@ -111,3 +112,23 @@ def test_a_picture_that_was_not_uploaded_is_out_of_reach(api, tmp_path, meta, be
         with pytest.raises(Refused) as refused:
             api.call(function, {"path": path, **meta}, "paper", *more)
         assert is_one_sentence(str(refused.value)) and "secret" not in str(refused.value)
+
+
+def test_a_picture_on_another_server_is_not_fetched(api):
+    elsewhere = "http://192.0.2.1/fruit.png"
+    photo = {"path": elsewhere, "meta": {"_type": "gradio.FileData"}}
+    for function, *more in (("colorize", [], 1), ("alternatives", 1)):
+        with pytest.raises(Refused, match="did not arrive; upload it"):
+            api.call(function, photo, "paper", *more)
+    answer = requests.get(f"{api.url}/file={elsewhere}")
+    assert (answer.status_code, answer.text) == (403, "This page fetches nothing from elsewhere.")
+
+
+def test_a_link_among_the_uploads_leads_nowhere(api, tmp_path):
+    fruit().save(tmp_path / "secret.png")
+    link = Path(api.upload("fruit.png", whole()["fruit.png"])["path"]).with_name("link.png")
+    link.symlink_to(tmp_path / "secret.png")
+    photo = {"path": str(link), "meta": {"_type": "gradio.FileData"}}
+    with pytest.raises(Refused):
+        api.call("colorize", photo, "paper", [], 1)
+    assert requests.get(f"{api.url}/file={link}").status_code == 403

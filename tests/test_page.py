@@ -356,7 +356,16 @@ def test_the_same_function_by_api(server, gray_file):
         client.predict(handle_file(gray_file), "nobody", api_name="/colorize")
 
 
-@pytest.mark.parametrize("file", ["/etc/hostname", "README.md", "study.sqlite"])
+@pytest.mark.parametrize(
+    "file",
+    [
+        "/etc/passwd",
+        "README.md",
+        "study.sqlite",
+        "model/weights/colornet.safetensors",
+        "%2e%2e/%2e%2e/etc/passwd",
+    ],
+)
 def test_files_of_the_server_are_out_of_reach(server, file):
     assert requests.get(f"{server.url}/gradio_api/file={file}").status_code == 403
     photo = {"path": file, "orig_name": "x.png", "meta": {"_type": "gradio.FileData"}}
