@@ -2,6 +2,7 @@
 
 import socket
 from contextlib import suppress
+from pathlib import Path
 
 import gradio as gr
 import uvicorn
@@ -66,6 +67,7 @@ def application(
         study_name: the study that the page runs.
         requests_per_minute, uploads_per_minute: that one address may send; 0: any number.
     """
+    Path(gr.utils.get_upload_folder()).mkdir(parents=True, exist_ok=True)
     served = FastAPI(title=TITLE, docs_url=None, redoc_url=None, openapi_url=None)
     served.add_middleware(Guard, requests=requests_per_minute, uploads=uploads_per_minute)
     served.include_router(health.routes(engine, study_name))

@@ -20,6 +20,8 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from demo.page import NO_ROOM, has_room
+
 HEAD_SECONDS = 20  # that a client has to send the head of its first request
 BODY_SECONDS = 20  # that it may pause within a body
 UPLOAD_BYTES = 100 * 2**20
@@ -112,6 +114,8 @@ class Guard:
             if number and not self.limiter.hit(parse(f"{number}/minute"), what, address):
                 sentence = f"Too many {what} from this address; please wait a minute."
                 return PlainTextResponse(sentence, 429, {"Retry-After": "60"})
+        if scope["path"] == UPLOAD_ROUTE and not has_room():
+            return PlainTextResponse(NO_ROOM, 507)
         return None
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:

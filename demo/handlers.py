@@ -12,7 +12,7 @@ from gradio.data_classes import ImageData
 from gradio_client.utils import strip_invalid_filename_characters
 
 from demo import pictures
-from demo.page import NOT_UPLOADED
+from demo.page import NO_ROOM, NOT_UPLOADED, has_room
 from demo.pictures import PREVIEW_PIXELS, load_colorizer, read_preview
 from demo.pins import data_url
 from demo.uploads import read_upload
@@ -69,6 +69,8 @@ def known_weights(name: Any) -> str:
 
 def path_of(photo: ImageData) -> str:
     """Of the upload: a stranger may write any path, and only some of them pass Gradio's check."""
+    if not has_room():  # for what comes of it
+        raise gr.Error(NO_ROOM, print_exception=False)
     with suppress(TypeError, ValueError):  # none, or none that a file can have
         if gr.utils.is_in_or_equal(photo.path, gr.utils.get_upload_folder()):
             return photo.path

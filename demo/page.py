@@ -1,6 +1,7 @@
 """Gradio's page, strict with what strangers send."""
 
 import logging
+import shutil
 from typing import Any
 
 import gradio as gr
@@ -9,6 +10,9 @@ from gradio_client.utils import is_http_url_like, traverse
 
 NOT_UPLOADED = "The photo did not arrive; upload it as a file."
 WRONG = "What was sent is not what this function takes; /?view=api tells what it takes."
+NO_ROOM = "There is no room for photos at the moment; please come back later."
+SPARE_BYTES = 2**30  # of the disk, which photos leave to all else
+SESSIONS = 500  # tabs of browsers that Gradio remembers, 0.2 MB each: those used last
 LONG = 200  # letters, from which on nobody reads a sentence
 
 log = logging.getLogger(__name__)
@@ -23,6 +27,7 @@ class Page(gr.Blocks):
         # Gradio compares paths with the folder of uploads only in what it serves by itself;
         # otherwise it would copy any file of the server into that folder.
         self.has_launched = True
+        self.state_session_capacity = SESSIONS
 
     async def preprocess_data(
         self, block_fn: BlockFunction, inputs: list, *arguments: Any, **options: Any
@@ -38,6 +43,11 @@ class Page(gr.Blocks):
         except Exception as error:  # of pydantic, of Gradio and of Python itself
             log.info("refused an input", extra={"reason": type(error).__name__})
             raise gr.Error(WRONG, print_exception=False) from None
+
+
+def has_room() -> bool:
+    """Whether there is space for another photo."""
+    return shutil.disk_usage(gr.utils.get_upload_folder()).free >= SPARE_BYTES
 
 
 def _is_elsewhere(value: Any) -> bool:

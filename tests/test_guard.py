@@ -7,19 +7,21 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import http_rater
 import numpy as np
 import pytest
 import requests
 import sqlalchemy as sa
 from conftest import ROOT, Server, serving
 from http_rater import Places
-from posting import Api
+from posting import Api, Refused
 from tiny_study import STUDY, add_study
 
-from demo import guard
+from demo import guard, page
 from study import store
 from study.simulated import SimulatedRater, run
 from study.tables import Rater, RatingSession
+from tests.load import drive
 
 UPLOAD = "/gradio_api/upload"
 OTHER_SITE = {"Origin": "https://elsewhere.example"}
@@ -104,6 +106,20 @@ def test_one_address_may_send_so_much_and_no_more(tmp_path):
         assert requests.get(server.url).ok, "reading goes on"
     finally:
         server.stop()
+
+
+def test_a_disk_that_fills_takes_no_more_photos_but_ratings(monkeypatch, tmp_path):
+    engine = store.connect(f"sqlite:///{tmp_path / 'study.sqlite'}")
+    add_study(engine, pairs=2)
+    photo = (ROOT / "results" / "page.png").read_bytes()
+    with serving(engine, STUDY, tmp_path) as url:
+        uploaded = Api(url).upload("photo.png", photo)
+        monkeypatch.setattr(page, "SPARE_BYTES", 2**80)
+        refused = requests.post(url + UPLOAD, files={"files": photo})
+        assert (refused.status_code, refused.text) == (507, page.NO_ROOM)
+        with pytest.raises(Refused, match=page.NO_ROOM):
+            Api(url).call("colorize", uploaded, "paper", [], 1)
+        assert http_rater.run(drive(url, 1, 1)).acknowledged
 
 
 def test_one_session_may_send_so_many_answers_and_no_more(url):
