@@ -2,8 +2,10 @@
 
 import functools
 import secrets
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import gradio as gr
 import numpy as np
@@ -20,6 +22,20 @@ SMALL_PIXELS = 256  # longer side of "Other colours", and of what the note's fig
 COLORIZATION_SECONDS = Histogram("colorization_seconds", "Time of a colorization.", ["weights"])
 
 Size = tuple[int, int]  # width, height
+P, R = ParamSpec("P"), TypeVar("R")
+
+# PyTorch keeps 0.1 GB for each thread that ever ran a network; Gradio's are 40
+_threads = ThreadPoolExecutor(2, "network")
+
+
+def runs_network(function: Callable[P, R]) -> Callable[P, R]:
+    """`function` in one of few threads, and its result."""
+
+    @functools.wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        return _threads.submit(function, *args, **kwargs).result()
+
+    return run
 
 
 @functools.cache
@@ -56,6 +72,7 @@ def scale_pins(pins: tuple[Pin, ...], size: Size, to: Size) -> tuple[Pin, ...]:
     return tuple(Pin(pin.x * x, pin.y * y, pin.rgb) for pin in pins)
 
 
+@runs_network
 def colorize(colorizer: Colorizer, rgb: np.ndarray, **options) -> np.ndarray:
     """`Colorizer.colorize`, counted and timed."""
     with COLORIZATION_SECONDS.labels(colorizer.name).time():
@@ -76,6 +93,7 @@ def colorize_preview(
     return colorize(load_colorizer(weights), small, pins=pins, vividness=vividness)
 
 
+@runs_network
 def find_alternatives(path: str, weights: str, count: int) -> list[tuple[Pin, ...]]:
     """The pins of each clearly different version, in pixels of the photo."""
     before, size = read_preview(path)
@@ -83,6 +101,7 @@ def find_alternatives(path: str, weights: str, count: int) -> list[tuple[Pin, ..
     return [scale_pins(pins, before.shape[1::-1], size) for pins in found]
 
 
+@runs_network
 def likely_colors(path: str, weights: str, place: Pin, pins: tuple[Pin, ...]) -> list[str]:
     """Colours to choose from at `place`, the likeliest first, with `pins` elsewhere."""
     before, size = read_preview(path)
@@ -91,6 +110,7 @@ def likely_colors(path: str, weights: str, place: Pin, pins: tuple[Pin, ...]) ->
     return [hex_color(color) for color in colors]
 
 
+@runs_network
 def describe(
     colorizer: Colorizer,
     size: Size,

@@ -243,7 +243,7 @@ BREAKS: dict[str, tuple[Callable[[Place], None], str]] = {
     "locked-postgresql": (locked, "postgresql"),
     "gone-postgresql": (gone, "postgresql"),
 }
-ON_A_DISK = (full, read_only)
+ON_A_DISK = ("full", "read-only")
 
 
 @dataclass
@@ -301,7 +301,9 @@ async def play(at: Place, breaks: Callable[[Place], None], raters: int) -> Round
         except RuntimeError as error:
             played.given_up.append(str(error))
         for person in people:
-            played.driven.acknowledged |= {one.step: one.answer for one in person.rated}
+            for one in person.rated:
+                sent = {visit.sent[one.step] for visit in people if one.step in visit.sent}
+                played.driven.acknowledged[one.step] = sent
             played.sent_again += person.tries
             played.not_saved += person.not_saved
 
@@ -367,7 +369,7 @@ def measure(name: str, *, rounds: int, raters: int) -> dict:
     slowest, given_up = 0.0, []
     with (
         tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
-        place(dialect, Path(folder), mounted=breaks in ON_A_DISK) as at,
+        place(dialect, Path(folder), mounted=name in ON_A_DISK) as at,
     ):
         for _ in tqdm(range(rounds), name, unit="", disable=None):
             played = run(play(at, breaks, raters))

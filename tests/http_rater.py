@@ -16,7 +16,7 @@ from typing import Any
 
 import httpx
 
-PATIENCE = 60  # seconds without progress after which a rater gives up
+PATIENCE = 150  # seconds without progress after which a rater gives up
 PAUSE = 0.2  # seconds before a step is sent again
 TRANSIENT = (
     "Not saved",
@@ -58,6 +58,7 @@ class HttpRater:
         config: what the page answers at `/config`.
 
     Attributes:
+        sent: answers by step, acknowledged or not.
         rated: all acknowledged ratings so far, in order.
         tries: requests that had to be sent again.
         not_saved: of these, those that the page answered with such a sentence.
@@ -66,6 +67,7 @@ class HttpRater:
     def __init__(self, client: httpx.AsyncClient, config: dict) -> None:
         self.client = client
         self.name = f"http-{secrets.token_hex(8)}"
+        self.sent: dict[str, Any] = {}
         self.rated: list[Rated] = []
         self.tries = self.not_saved = 0
         self._page = Places(config)
@@ -117,7 +119,7 @@ class HttpRater:
         answer = random.choice(page.scale or ["left", "right"])
         function = page.rate if page.scale else page.sides[answer]
         measured = {"response_ms": 2000, "viewport_width": 1280, "viewport_height": 720}
-        began = time.perf_counter()
+        self.sent[step], began = answer, time.perf_counter()
         shown = await self._send(function, token, step, answer, measured | {"pixel_ratio": 1})
         self.rated.append(Rated(step, answer, time.perf_counter() - began))
         return shown

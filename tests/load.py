@@ -60,7 +60,7 @@ class Driven:
         latencies: seconds of each acknowledged rating.
         requests: how many were sent.
         tries: of these, requests that had to be sent again.
-        acknowledged: {trial's token: answer}.
+        acknowledged: by trial's token, what was sent; of several visits the first to arrive counts.
         names: under which the raters came.
     """
 
@@ -68,7 +68,7 @@ class Driven:
     latencies: list[float] = field(default_factory=list)
     requests: int = 0
     tries: int = 0
-    acknowledged: dict[str, float | str] = field(default_factory=dict)
+    acknowledged: dict[str, set[float | str]] = field(default_factory=dict)
     names: list[str] = field(default_factory=list)
 
     def figures(self) -> dict:
@@ -95,7 +95,7 @@ async def drive(url: str, raters: int, at_once: int) -> Driven:
         driven.names.append(rater.name)
         rated: list[Rated] = await rater.take_part()
         driven.latencies += [one.seconds for one in rated]
-        driven.acknowledged |= {one.step: one.answer for one in rated}
+        driven.acknowledged |= {one.step: {one.answer} for one in rated}
         driven.tries += rater.tries
 
     await _crowd(url, raters, at_once, rate, driven)
@@ -223,7 +223,7 @@ def faults(engine: sa.Engine, driven: Driven) -> dict[str, int]:
     times = Counter(token for token, _, _ in stored)
     kept = {token: choice or value for token, value, choice in stored}
     return {
-        "lost": sum(kept.get(token) != answer for token, answer in driven.acknowledged.items()),
+        "lost": sum(kept.get(token) not in sent for token, sent in driven.acknowledged.items()),
         "doubled": sum(count - 1 for count in times.values()),
         "never_acknowledged": len(kept.keys() - driven.acknowledged.keys()),
         "uneven_lists": max(0, max(lists.values()) - min(lists.values()) - 1),
