@@ -36,8 +36,8 @@ class Page(gr.Blocks):
         try:
             return await super().preprocess_data(block_fn, inputs, *arguments, **options)
         except gr.Error as error:  # of a component; it may repeat all that was sent
-            said = error.message.removesuffix(".") + "."
-            if len(said) > LONG:
+            said = error.message
+            if not said.endswith(".") or len(said) > LONG:
                 said = WRONG
             raise gr.Error(said, print_exception=False) from None
         except Exception as error:  # of pydantic, of Gradio and of Python itself
