@@ -6,7 +6,7 @@ from pathlib import Path
 
 import gradio as gr
 import uvicorn
-from fastapi import FastAPI, HTTPException, Response
+from fastapi import FastAPI
 from sqlalchemy import Engine
 from starlette.routing import Mount
 
@@ -14,9 +14,8 @@ from demo import colorize_tab, health
 from demo.guard import Guard, Impatient
 from demo.page import Page
 from model.examples import CACHE, Example
-from study import session
+from study import routes
 from study import tab as rate_tab
-from study.store import StudyError
 
 TITLE = "Fruit in colour"
 CSS = "footer .divider { display: none; }"
@@ -59,7 +58,7 @@ def application(
     requests_per_minute: int = REQUESTS_PER_MINUTE,
     uploads_per_minute: int = UPLOADS_PER_MINUTE,
 ) -> FastAPI:
-    """The page, the study's pictures beside it, and what tells how the server is.
+    """The page, beside it what raters' browsers ask for, and what tells how the server is.
 
     Args:
         page: as `build` returns it.
@@ -71,18 +70,7 @@ def application(
     served = FastAPI(title=TITLE, docs_url=None, redoc_url=None, openapi_url=None)
     served.add_middleware(Guard, requests=requests_per_minute, uploads=uploads_per_minute)
     served.include_router(health.routes(engine, study_name))
-
-    @served.get("/picture/{token}")
-    def picture(token: str) -> Response:
-        """A picture that a rater was given the token of; a thread of its own reads it."""
-        try:
-            png = session.picture(engine, token) if token.isprintable() else None
-        except StudyError:
-            raise HTTPException(503) from None
-        if png is None:
-            raise HTTPException(404)
-        headers = {"Cache-Control": "no-store"}
-        return Response(png, media_type="image/png", headers=headers)
+    served.include_router(routes.routes(engine, study_name))
 
     return gr.mount_gradio_app(
         served,

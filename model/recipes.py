@@ -21,7 +21,7 @@ class Recipe:
             where its colours do not look true; 0 for none.
         cosine: warm the learning rate up and bring it down to 0 along a cosine.
         ema: decay of the running average of the weights, which is what is kept; 0 for none.
-        bfloat16: compute in that type where it is safe.
+        bfloat16: compute in that type where it is safe and the processor has it.
         samples: an epoch is so many samples of `model.samples`; 0: the pictures, each once.
         backgrounds: share of cut-out fruit put on something else than white.
         half: keep the weights as float16.

@@ -37,6 +37,7 @@ SETTLING_BATCHES = 60  # from which averaged weights get their batch statistics
 PRIOR_SAMPLES = 1_000  # from which the shares of the ab bins are counted
 DRAWING_PROCESSES = 8  # that draw samples while a GPU trains
 FAMILIAR_PICTURES = 400  # of each collection, that tell what is familiar
+BFLOAT16 = ("avx512_bf16", "amx_bf16", "bf16")  # processors' instructions for it
 DEAD = 0.001  # an output that is not 0 on fewer pixels than this share is dead
 
 
@@ -100,7 +101,7 @@ class Objective(nn.Module):
 
     def forward(self, luminance: Tensor, ab: Tensor, hints: Tensor | None) -> Tensor:
         given = _given(self.network, luminance, hints)
-        with torch.autocast(luminance.device.type, torch.bfloat16, self.recipe.bfloat16):
+        with _autocast(luminance.device, self.recipe):
             if self.classification is None:
                 predicted = self.network(*given)
             else:
@@ -322,6 +323,13 @@ def _familiarize(network: nn.Module, samples: Samples, sets: dict) -> None:
     network.familiarity.fit(learned, torch.cat([summaries(lab) for lab in sets.values()]))
 
 
+def _autocast(device: torch.device, recipe: Recipe) -> torch.autocast:
+    """bfloat16 where the recipe has it, but not on a processor that only imitates it, which takes
+    eight times as long as float32."""
+    able = device.type != "cpu" or any(map(torch.cpu.get_capabilities().get, BFLOAT16))
+    return torch.autocast(device.type, torch.bfloat16, recipe.bfloat16 and able)
+
+
 def _given(network: nn.Module, luminance: Tensor, hints: Tensor | None) -> tuple:
     """What of a sample `network` takes."""
     return (luminance, hints) if isinstance(network, HINTED) else (luminance,)
@@ -339,7 +347,7 @@ def _settle(network: nn.Module, batches: Dataset, recipe: Recipe, device: torch.
     for step in range(min(SETTLING_BATCHES, batches.steps_an_epoch)):
         lab, hints = batches[step]
         given = _given(network, _inputs(lab, device)[0], _hint_inputs(hints, device))
-        with torch.autocast(device.type, torch.bfloat16, recipe.bfloat16):
+        with _autocast(device, recipe):
             network(*given)
     network.eval()
 

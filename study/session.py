@@ -19,7 +19,7 @@ from datetime import timedelta
 import numpy as np
 import sqlalchemy as sa
 from sqlalchemy import Engine
-from sqlalchemy.orm import Session, aliased, contains_eager, selectinload
+from sqlalchemy.orm import Session, aliased, contains_eager, immediateload
 
 from study import design, plates, quality
 from study.config import StudyConfig
@@ -48,6 +48,25 @@ CHOICES = {  # that a question takes
     "screen": ("all", "not all"),
     "instructions": ("read",),
 }
+
+# Made once: to make one takes as long as the database does
+WHOLE_SESSION = (
+    sa.select(RatingSession)
+    .join(RatingSession.study)
+    .where(RatingSession.token == sa.bindparam("token"), Study.name == sa.bindparam("study"))
+    .options(
+        contains_eager(RatingSession.study),
+        immediateload(RatingSession.trials).joinedload(Trial.rating),
+        immediateload(RatingSession.answers),
+    )
+    .with_for_update(of=RatingSession)  # two requests of one rater wait for each other
+)
+GIVEN_PICTURE = sa.select(
+    Trial.stimulus_token, Trial.side, Trial.first_token == sa.bindparam("token")
+).where(
+    sa.or_(Trial.first_token == sa.bindparam("token"), Trial.second_token == sa.bindparam("token")),
+    Trial.given_at.is_not(None),
+)
 
 
 @dataclass(frozen=True)
@@ -120,11 +139,12 @@ def begin(
     consent: bool,
     identity: Identity | None = None,
     simulated: bool = False,
+    rng: np.random.Generator | None = None,
 ) -> str:
     """Start a session and return its token; with an identity that has one already, that one's.
 
     The session gets the list with the fewest finished and live sessions; those of simulated raters
-    and of people are counted apart.
+    and of people are counted apart. `rng` draws its order, and the list where several are as good.
 
     Raises:
         StudyError: no consent, no such study, all places taken, or nothing could be saved.
@@ -141,7 +161,7 @@ def begin(
         counts = _sessions_by_list(session, study, config, simulated)
         if config.quota is not None and sum(counts.values()) >= config.quota:
             raise StudyError(config.texts.full)
-        rng = np.random.default_rng()
+        rng = rng or np.random.default_rng()
         rater = Rater(simulated=simulated)
         session.add(rater)
         session.flush()
@@ -185,14 +205,14 @@ def resume(engine: Engine, token: str, study_name: str) -> View | None:
     Raises:
         StudyError: the database cannot be used.
     """
-    if not _is_token(token):  # nor need others wait for it
+    if not is_token(token):  # nor need others wait for it
         return None
     with writing(engine) as session:
         found = _find(session, token, study_name)
         if found is None:
             return None
         log_event(session, found.study, "resumed", found)
-        return _current(session, found)
+        return _current(session, found, _config(found.study))
 
 
 def answer(
@@ -239,13 +259,13 @@ def answer(
                 log_event(session, found.study, "answered again", found, position=trial.position)
         elif step in _steps_answered(found):
             log_event(session, found.study, "answered again", found, step=step)
-        elif isinstance(upcoming := _current(session, found), Question) and upcoming.step == step:
+        elif _asks(upcoming := _current(session, found, config), step):
             said = _said(upcoming.kind, value, config)
             found.answers.append(Answer(step=step, value=said))
             log_event(session, found.study, "answered", found, step=step)
         else:
             raise StudyError(config.texts.unknown_trial)
-        view = _current(session, found)
+        view = _current(session, found, config)
         return feedback or view
 
 
@@ -255,15 +275,10 @@ def picture(engine: Engine, token: str) -> bytes | None:
     Raises:
         StudyError: the database cannot be read.
     """
-    if not _is_token(token):
+    if not is_token(token):
         return None
     with reading(engine) as session:
-        found = session.execute(
-            sa.select(Trial.stimulus_token, Trial.side, Trial.first_token == token).where(
-                sa.or_(Trial.first_token == token, Trial.second_token == token),
-                Trial.given_at.is_not(None),
-            )
-        ).first()
+        found = session.execute(GIVEN_PICTURE, {"token": token}).first()
     if found is None:
         return None
     stimulus, side, first = found
@@ -370,34 +385,27 @@ def _sides(count: int, rng: np.random.Generator) -> list[str]:
 # On the way
 
 
-def _is_token(value: object) -> bool:
+def is_token(value: object) -> bool:
     """Whether `value` may be a token; what else arrives here no database could even compare."""
     return isinstance(value, str) and TOKEN.fullmatch(value) is not None
 
 
 def _find(session: Session, token: str, study_name: str) -> RatingSession | None:
-    if not _is_token(token):
+    if not is_token(token):
         return None
-    return session.scalar(
-        sa.select(RatingSession)
-        .join(RatingSession.study)
-        .where(RatingSession.token == token, Study.name == study_name)
-        .options(
-            contains_eager(RatingSession.study),
-            selectinload(RatingSession.trials).joinedload(Trial.rating),
-            selectinload(RatingSession.answers),
-        )
-        .with_for_update(of=RatingSession)  # two requests of one rater wait for each other
-    )
+    return session.scalar(WHOLE_SESSION, {"token": token, "study": study_name})
+
+
+def _asks(view: View, step: str) -> bool:
+    return isinstance(view, Question) and view.step == step
 
 
 def _steps_answered(found: RatingSession) -> set[str]:
     return {answer.step for answer in found.answers}
 
 
-def _current(session: Session, found: RatingSession) -> View:
+def _current(session: Session, found: RatingSession, config: StudyConfig) -> View:
     """The first step without an answer; notes that it is shown."""
-    config = _config(found.study)
     found.seen_at = now()
     answered = _steps_answered(found)
     for question in _questions(config):

@@ -86,7 +86,7 @@ def take_part(
     """
     with reading(engine) as database:
         config = StudyConfig.frozen(find_study(database, study_name).config)
-    token = session.begin(engine, study_name, consent=True, simulated=True)
+    token = session.begin(engine, study_name, consent=True, simulated=True, rng=rng)
     view = session.resume(engine, token, study_name)
     while not isinstance(view, session.Finished):
         if isinstance(view, session.Feedback):

@@ -68,9 +68,9 @@
 
   // What the browser measured of an answer. One that is sent again, because it could not be
   // stored, was given when it was sent first.
-  window.measured = (step, answer) => {
-    if (answered.step !== step || answered.answer !== answer)
-      answered = { step, answer, at: performance.now() };
+  const measured = (step, value) => {
+    if (answered.step !== step || answered.value !== value)
+      answered = { step, value, at: performance.now() };
     return {
       response_ms: shownAt === null ? null : answered.at - shownAt,
       viewport_width: innerWidth,
@@ -78,6 +78,30 @@
       pixel_ratio: devicePixelRatio,
     };
   };
+
+  // Send what a rater does; what is shown then, or null where the server does not answer. A second
+  // click meanwhile waits for what the first one brings.
+  let sending = null;
+  const send = (route, given) =>
+    sending ??= post(route, given).catch(() => null).finally(() => { sending = null; });
+
+  const post = async (route, given) => {
+    const told = await fetch(route + location.search, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify(given),
+    });
+    if (!told.ok) throw new Error(told.status);
+    return told.json();
+  };
+
+  window.answer = (token, step, value) =>
+    send("answer", { token, step, value, measured: measured(step, value) });
+  window.resume = (token) => send("resume", { token });
+
+  // What is shown, place by place; a place that nothing is said of stays as it is.
+  window.spread = (shown, names) =>
+    names.map((name) => (name in shown ? shown[name] : { __type__: "update" }));
 
   let looking = false;
   const look = () => {

@@ -1,32 +1,28 @@
 """The "Rate" tab: the web page over study/session.py.
 
-Nothing here or in what it sends knows the condition: pictures are fetched by random tokens that
-are a rater's own, a pair at a time. tab.js has what happens in the browser, tab.css the looks.
+study/shown.py says what is shown at each step, study/routes.py takes the answers. tab.js has what
+happens in the browser, tab.css the looks.
 """
 
-import base64
 import html
+import json
 import re
 from pathlib import Path
 
 import gradio as gr
-from limits import parse
-from limits.storage import MemoryStorage
-from limits.strategies import FixedWindowRateLimiter
 from sqlalchemy import Engine
 
-from study import session
+from study import session, shown
 from study.config import StudyConfig
 from study.session import Identity
+from study.shown import Shown, heading, markdown
 from study.store import StudyError, check_frozen, find_study, reading
 
 CSS = Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
 HEAD = f"<script>\n{Path(__file__).with_suffix('.js').read_text(encoding='utf-8')}</script>"
 SIZE, NARROW = (int(re.search(rf"--{name}: (\d+)px", CSS)[1]) for name in ("size", "narrow"))
-GRAYS = 11  # of the strip that a good screen tells apart
 MAX_ID = 100  # characters of each parameter that identifies a rater
 VISIT = ("STUDY_ID", "SESSION_ID")  # what a recruiting service says besides who comes
-MOST_ANSWERS = parse("120/minute")  # of one session
 
 
 def browser_token(study_name: str) -> gr.BrowserState:
@@ -65,9 +61,9 @@ def build(
 
     with gr.Column(elem_id="rate"):
         with gr.Column(visible=False) as welcome:
-            gr.HTML(_heading("welcome", texts.consent_title))
-            gr.Markdown(_markdown(config.consent_text()))
-            gr.Markdown(_markdown(texts.pictures_from.format(pictures_from=pictures_from)))
+            gr.HTML(heading("welcome", texts.consent_title))
+            gr.Markdown(markdown(config.consent_text()))
+            gr.Markdown(markdown(texts.pictures_from.format(pictures_from=pictures_from)))
             consent = gr.Checkbox(label=texts.consent_box, elem_id="consent")
             start = gr.Button(texts.start, variant="primary", elem_id="start")
         with gr.Column(visible=False) as asking:
@@ -78,8 +74,8 @@ def build(
             say = _button(texts.go_on)
         with gr.Column(visible=False) as instructions:
             instructions_heading = gr.HTML()
-            gr.Markdown(_markdown(config.instructions_text()), elem_id="instructions")
-            gr.Markdown(_markdown(texts.picture_size.format(size=SIZE, narrow=NARROW)))
+            gr.Markdown(markdown(config.instructions_text()), elem_id="instructions")
+            gr.Markdown(markdown(texts.picture_size.format(size=SIZE, narrow=NARROW)))
             understood = _button(texts.go_on)
         with gr.Column(visible=False) as rating_panel:
             pair = gr.HTML(elem_id="pair")
@@ -94,18 +90,18 @@ def build(
             gr.HTML(f'<div id="anchors">{anchors}</div>', visible=rates)
             advance = _button(texts.next, elem_id="next", visible=rates)
             with gr.Column(visible=not rates, elem_id="sides"):
-                gr.Markdown(_markdown(texts.question_real_or_fake), elem_id="question")
+                gr.Markdown(markdown(texts.question_real_or_fake), elem_id="question")
                 with gr.Row():
                     left = gr.Button(texts.left, elem_id="left", min_width=100)
                     right = gr.Button(texts.right, elem_id="right", min_width=100)
             keys = texts.keys if rates else texts.keys_real_or_fake
-            gr.Markdown(_markdown(keys), elem_id="keys")
+            gr.Markdown(markdown(keys), elem_id="keys")
         with gr.Column(visible=False) as telling:
-            gr.HTML(_heading("feedback", texts.practice_title, "feedback"))
+            gr.HTML(heading("feedback", texts.practice_title, "feedback"))
             feedback = gr.Markdown(elem_id="feedback")
             after_feedback = _button(texts.next)
         with gr.Column(visible=False) as commenting:
-            gr.HTML(_heading("comment", texts.comment_title))
+            gr.HTML(heading("comment", texts.comment_title))
             comment = gr.Textbox(
                 label=texts.comment,
                 lines=4,
@@ -114,7 +110,7 @@ def build(
             )
             finish = _button(texts.comment_button)
         with gr.Column(visible=False) as done:
-            gr.HTML(_heading("done", texts.done_title, "stored"))
+            gr.HTML(heading("done", texts.done_title, "stored"))
             stored = gr.Markdown(elem_id="stored")
             code = gr.Markdown(elem_id="code")
             back = gr.HTML(elem_id="back")
@@ -122,61 +118,38 @@ def build(
         problem = gr.HTML(elem_id="problem")
         somebody_else = gr.Button(texts.somebody_else, size="sm", visible=False)
         token, step = gr.Textbox(visible=False), gr.Textbox(visible=False)
-        measured = gr.JSON(visible=False)
         # All that is shown travels as one value, which the browser spreads over its places: for
         # each output of its own the server would build a component anew, in tens of milliseconds.
         view = gr.JSON(visible=False, elem_id="view")
 
-    answered = FixedWindowRateLimiter(MemoryStorage())
-    panels = [welcome, asking, instructions, rating_panel, telling, commenting, done]
-    contents = [ask_heading, ask, figure, choice, instructions_heading, pair, rating, feedback]
-    contents += [comment, stored, code, back, debrief, somebody_else, problem, token, step, consent]
-    places = [tabs, *panels, *contents]
-
-    def only(panel: gr.Column) -> dict:
-        hidden = {other: gr.update(visible=other is panel) for other in panels}
-        return hidden | {problem: "", somebody_else: gr.update(visible=False)}
-
-    def sent(shown: dict) -> list:
-        return [shown.get(place, gr.skip()) for place in places]
-
-    def show(seen: session.View | session.Feedback | None) -> dict:
-        match seen:
-            case session.Question(kind="instructions"):
-                heading = _heading(seen.step, texts.instructions_title, "instructions")
-                return only(instructions) | {instructions_heading: heading, step: seen.step}
-            case session.Question(kind="comment"):
-                return only(commenting) | {step: seen.step}
-            case session.Question():
-                text = getattr(texts, seen.kind)
-                labels = [(label, key) for key, label in texts.labels(seen.kind).items()]
-                return only(asking) | {
-                    ask_heading: _heading(seen.step, config.title, "ask"),
-                    ask: _markdown(text),
-                    figure: gr.update(value=(drawn := _figure(seen, config)), visible=bool(drawn)),
-                    choice: gr.update(choices=labels, value=None, label=text.strip()),
-                    step: seen.step,
-                }
-            case session.Pair():
-                return only(rating_panel) | {
-                    pair: pair_html(seen, config),
-                    rating: None,
-                    step: seen.step,
-                }
-            case session.Feedback():
-                return only(telling) | {feedback: _markdown(seen.text)}
-            case session.Finished():
-                completion = texts.completion_code.format(code=_escaped(seen.code))
-                return only(done) | {
-                    stored: _markdown(texts.done.format(total=seen.total)),
-                    code: _markdown(completion) if seen.code else "",
-                    back: _link(seen.url, texts.completion_link),
-                    debrief: _markdown(f"### {texts.debrief_title}\n{config.debrief_text()}"),
-                }
-        return only(welcome)
-
-    def fail(sentence: object) -> dict:
-        return {problem: f'<p role="alert">{html.escape(str(sentence))}</p>'}
+    places = {
+        "tabs": tabs,
+        "welcome": welcome,
+        "asking": asking,
+        "ask_heading": ask_heading,
+        "ask": ask,
+        "figure": figure,
+        "choice": choice,
+        "instructions": instructions,
+        "instructions_heading": instructions_heading,
+        "rating_panel": rating_panel,
+        "pair": pair,
+        "rating": rating,
+        "telling": telling,
+        "feedback": feedback,
+        "commenting": commenting,
+        "comment": comment,
+        "done": done,
+        "stored": stored,
+        "code": code,
+        "back": back,
+        "debrief": debrief,
+        "somebody_else": somebody_else,
+        "problem": problem,
+        "token": token,
+        "step": step,
+        "consent": consent,
+    }
 
     def identity(request: gr.Request) -> Identity | None:
         """Whom the address names, if anybody.
@@ -196,106 +169,67 @@ def build(
             raise StudyError(texts.bad_link)
         return Identity(*said)
 
-    def on_load(kept_token: object, request: gr.Request) -> list:
+    def on_load(kept_token: object, request: gr.Request) -> Shown:
         recruited = dict(request.query_params).get("tab") == "rate"
-        selected = {tabs: gr.update(selected="rate")}
+        selected = {"tabs": gr.update(selected="rate")}
         try:
             who = identity(request)
         except StudyError as error:
-            return sent(fail(error) | selected)
+            return shown.problem(error) | selected
         try:
             known = session.known(engine, study_name, who) if who else kept_token
             found = session.resume(engine, str(known or ""), study_name)
-            shown = show(found) | {token: str(known or "")}
+            now = shown.show(found, config) | {"token": str(known or "")}
         except StudyError:
-            found, shown = None, fail(texts.unreachable)
+            found, now = None, shown.problem(texts.unreachable)
         comes_back = found is not None and not isinstance(found, session.Finished)
         if found is not None and not who:
-            shown[somebody_else] = gr.update(visible=True)
-        return sent(shown | (selected if who or recruited or comes_back else {}))
+            now["somebody_else"] = gr.update(visible=True)
+        return now | (selected if who or recruited or comes_back else {})
 
-    def on_start(agreed: object, request: gr.Request) -> tuple[object, list]:
+    def on_start(agreed: object, request: gr.Request) -> tuple[object, Shown]:
         try:
             who = identity(request)
             new = session.begin(engine, study_name, consent=agreed, identity=who)
-            shown = show(session.resume(engine, new, study_name))
+            now = shown.show(session.resume(engine, new, study_name), config)
         except StudyError as error:
-            return gr.skip(), sent(fail(error))
-        return gr.skip() if who else new, sent(shown | {token: new})
+            return gr.skip(), shown.problem(error)
+        return gr.skip() if who else new, now | {"token": new}
 
-    def on_somebody_else() -> tuple[str, list]:
-        return "", sent(show(None) | {token: "", consent: False})
-
-    def on_answer(its: object, step: object, value: object, measured: object) -> list:
-        if not answered.hit(MOST_ANSWERS, study_name, str(its)):
-            return sent(fail(texts.too_many))
-        try:
-            return sent(
-                show(
-                    session.answer(
-                        engine, str(its), study_name, str(step), value, measured=measured
-                    )
-                )
-            )
-        except StudyError as error:
-            return sent(fail(error))
-
-    def on_go_on(its: object) -> list:
-        try:
-            return sent(show(session.resume(engine, str(its), study_name)))
-        except StudyError:
-            return sent(fail(texts.unreachable))
+    def on_somebody_else() -> tuple[str, Shown]:
+        return "", shown.show(None, config) | {"token": "", "consent": False}
 
     # preprocess=False: the session judges what arrives, in its own words. Without Gradio's queue,
-    # which would let one rater's slow answer hold up the others'.
+    # which would let one rater's slow step hold up the others'.
     common = {"preprocess": False, "postprocess": False, "queue": False}
     common |= {"api_visibility": "private", "show_progress": "hidden"}
+    outputs, names = list(places.values()), json.dumps(list(places))
 
     def spread(event: gr.events.Dependency) -> None:
-        event.success(None, [view], places, js="(sent) => sent", **common)
+        event.success(None, [view], outputs, js=f"(shown) => spread(shown, {names})", **common)
 
     spread(page.load(on_load, [kept], [view], **common))
     spread(start.click(on_start, [consent], [kept, view], **common))
     spread(somebody_else.click(on_somebody_else, [], [kept, view], **common))
-    spread(after_feedback.click(on_go_on, [token], [view], **common))
+
+    not_sent = json.dumps(shown.problem(texts.not_sent))
+
+    def asks(button: gr.Button, given: gr.components.Component, what: str) -> None:
+        """Let `button` send `what` to `study.routes`, a JavaScript expression that knows of
+        `token`, `step` and what is `given`."""
+        js = f"async (token, step, given) => spread(await {what} ?? {not_sent}, {names})"
+        button.click(None, [token, step, given], outputs, js=js, **common)
 
     def answers(button: gr.Button, given: gr.components.Component, value: str) -> None:
-        """Let `button` send `value`, a JavaScript expression that knows what is `given`."""
-        js = f"(token, step, given) => [token, step, {value}, measured(step, {value})]"
-        spread(button.click(on_answer, [token, step, given, measured], [view], js=js, **common))
+        asks(button, given, f"answer(token, step, {value})")
 
+    asks(after_feedback, step, "resume(token)")
     answers(say, choice, "given")
     answers(understood, choice, '"read"')
     answers(advance, rating, "given")
     answers(left, rating, '"left"')
     answers(right, rating, '"right"')
     answers(finish, comment, "given")
-
-
-def pair_html(view: session.Pair, config: StudyConfig) -> str:
-    """One pair, its place in the study above it, as HTML. The pictures are fetched by token."""
-    texts, rates = config.texts, config.protocol == "rating"
-    progress = texts.practice_progress if view.practice else texts.progress
-    progress = progress.format(number=view.number, total=view.total)
-    over = view.number == 1 and not view.practice and config.practice
-    alts = (texts.gray_alt, texts.color_alt) if rates else (texts.left_alt, texts.right_alt)
-    pictures = "".join(
-        f'<span><img alt="{html.escape(alt)}" src="picture/{token}"></span>'
-        for alt, token in zip(alts, view.pictures, strict=True)
-    )
-    exposure = "" if rates else f'data-exposure="{config.exposure_seconds:g}"'
-    return f"""
-        <h2 class="head progress" tabindex="-1" data-step="{view.step}" id="progress"
-          aria-live="polite">{html.escape(progress)}</h2>
-        {f'<p class="over">{html.escape(texts.practice_over)}</p>' if over else ""}
-        <div class="pair" data-phase="loading" {exposure}
-          data-upcoming="{" ".join(view.upcoming)}">{pictures}</div>
-        <div class="phases" role="status">
-          <span class="loading">{html.escape(texts.loading)}</span>
-          <span class="missing" role="alert">{html.escape(texts.picture_missing)}</span>
-          <button type="button" id="show" class="go">{html.escape(texts.show)}</button>
-          {"" if rates else f'<span class="hidden">{html.escape(texts.hidden)}</span>'}
-        </div>"""
 
 
 def _scale(config: StudyConfig) -> list[float]:
@@ -306,40 +240,3 @@ def _scale(config: StudyConfig) -> list[float]:
 def _button(label: str, **options) -> gr.Button:
     """A button that Enter presses wherever the focus is."""
     return gr.Button(label, variant="primary", elem_classes="go", **options)
-
-
-def _heading(step: str, text: str, described_by: str = "") -> str:
-    """The heading of a step, which the focus moves to; what is read out after it, by its id."""
-    return (
-        f'<h2 class="head" tabindex="-1" data-step="{html.escape(step)}"'
-        f' aria-describedby="{described_by}">{html.escape(text)}</h2>'
-    )
-
-
-def _markdown(text: str) -> str:
-    """Markdown without HTML."""
-    return text.replace("&", "&amp;").replace("<", "&lt;")
-
-
-def _escaped(text: str) -> str:
-    """`text` as Markdown that shows it as it is, once `_markdown` has had it."""
-    return re.sub(r"([^\w\s&<]|_)", r"\\\1", text)
-
-
-def _figure(view: session.Question, config: StudyConfig) -> str:
-    """The plate, or the strip of grey fields that a screen should tell apart, as HTML."""
-    if view.png:
-        data, alt = base64.b64encode(view.png).decode(), html.escape(config.texts.plate_alt)
-        return f'<img class="plate" alt="{alt}" src="data:image/png;base64,{data}">'
-    if view.kind != "screen":
-        return ""
-    grays = (round(255 * index / (GRAYS - 1)) for index in range(GRAYS))
-    fields = "".join(f'<i style="background: rgb({gray} {gray} {gray})"></i>' for gray in grays)
-    alt = html.escape(config.texts.screen_alt)
-    return f'<div class="strip" role="img" aria-label="{alt}">{fields}</div>'
-
-
-def _link(url: str, text: str) -> str:
-    if not url.startswith(("https://", "http://")):
-        return ""
-    return f'<a href="{html.escape(url)}" rel="noreferrer">{html.escape(text)}</a>'

@@ -76,7 +76,7 @@ class Network:
         async def forth() -> None:
             nonlocal cutting
             while sent := await rater.read(2**16):
-                if sent.startswith(b"POST /gradio_api/run/"):
+                if sent.startswith(b"POST "):
                     cutting = random.random() < self.cut
                 to_server.write(sent)
 

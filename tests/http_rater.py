@@ -70,7 +70,7 @@ class HttpRater:
         self.sent: dict[str, Any] = {}
         self.rated: list[Rated] = []
         self.tries = self.not_saved = 0
-        self._page = Places(config)
+        self._page = Steps(config)
         self._seen: set[str] = set()  # tokens of pictures that were fetched
 
     async def take_part(self, *, on_rating: OnRating | None = None) -> list[Rated]:
@@ -85,61 +85,60 @@ class HttpRater:
         Raises:
             RuntimeError: the page refuses a step, or does not answer for too long.
         """
-        page = self._page
-        shown = await self._send(page.start, True)
-        token = shown[page.token]
+        asked = {"fn_index": self._page.start, "data": [True], "session_hash": self.name}
+        shown = await self._until_done("/gradio_api/run/predict", asked)
+        token = shown["token"]
         while True:
-            if isinstance(shown.get(page.stored), str):
+            if "stored" in shown:
                 return self.rated
-            if isinstance(shown.get(page.feedback), str):
-                shown = await self._send(page.go_on, token)
-                continue
-            step = shown[page.step]
-            if isinstance(pair := shown.get(page.pair), str):
-                shown = await self._rate(token, step, pair)
+            step = shown.get("step")
+            if "feedback" in shown:
+                shown = await self._until_done("/resume", {"token": token})
+            elif "pair" in shown:
+                shown = await self._rate(token, step, shown["pair"])
                 if on_rating:
                     await on_rating(self.rated[-1])
-            elif step == "comment":
-                shown = await self._send(page.comment, token, step, "", None)
-            elif step == "instructions":
-                shown = await self._send(page.understood, token, step, "read", None)
+            elif "choice" in shown:
+                answer = shown["choice"]["choices"][0][1]
+                shown = await self._answer(token, step, answer)
             else:
-                answer = shown[page.choice]["choices"][0][1]
-                shown = await self._send(page.say, token, step, answer, None)
+                answer = {"comment": "", "instructions": "read"}[step]
+                shown = await self._answer(token, step, answer)
 
-    async def _rate(self, token: str, step: str, pair: str) -> dict[int, Any]:
+    async def _rate(self, token: str, step: str, pair: str) -> dict[str, Any]:
         """Look at a pair, fetch the next one's pictures and answer."""
-        page = self._page
         pictures = re.findall(r'src="picture/([\w-]+)"', pair)
         upcoming = re.search(r'data-upcoming="([^"]*)"', pair)[1].split()
         for picture in (*pictures, *upcoming):
             if picture not in self._seen:
                 await self._request("GET", f"/picture/{picture}")
                 self._seen.add(picture)
-        answer = random.choice(page.scale or ["left", "right"])
-        function = page.rate if page.scale else page.sides[answer]
-        measured = {"response_ms": 2000, "viewport_width": 1280, "viewport_height": 720}
+        answer = random.choice(self._page.scale or ["left", "right"])
         self.sent[step], began = answer, time.perf_counter()
-        shown = await self._send(function, token, step, answer, measured | {"pixel_ratio": 1})
+        shown = await self._answer(token, step, answer)
         self.rated.append(Rated(step, answer, time.perf_counter() - began))
         return shown
 
-    async def _send(self, function: dict, *data: Any) -> dict[int, Any]:
-        """Call a function of the page; what it shows by component.
+    async def _answer(self, token: str, step: str, value: Any) -> dict[str, Any]:
+        measured = {"response_ms": 2000, "viewport_width": 1280, "viewport_height": 720}
+        given = {"token": token, "step": step, "value": value, "measured": measured}
+        return await self._until_done("/answer", given)
+
+    async def _until_done(self, path: str, asked: dict) -> dict[str, Any]:
+        """Take a step; what the page shows then, by the name of the place.
 
         Raises:
             RuntimeError: as `take_part`.
         """
-        asked = {"fn_index": function["id"], "data": data, "session_hash": self.name}
         deadline = time.perf_counter() + PATIENCE
         while True:
-            answer = await self._request("POST", "/gradio_api/run/predict", json=asked)
-            shown = dict(zip(self._page.places, answer.json()["data"][-1], strict=True))
-            problem = re.sub(r"<[^>]*>", "", shown.get(self._page.problem) or "")
+            told = (await self._request("POST", path, json=asked)).json()
+            shown = told["data"][-1] if "data" in told else told  # of Gradio's functions
+            problem = re.sub(r"<[^>]*>", "", shown.get("problem", ""))
             if not problem:
                 return shown
             if not problem.startswith(TRANSIENT) or time.perf_counter() > deadline:
-                raise RuntimeError(f"{function['id']}: {problem}")
+                raise RuntimeError(f"{path}: {problem}")
             self.not_saved += 1
             await self._pause()
 
@@ -170,37 +169,18 @@ class HttpRater:
         await asyncio.sleep(PAUSE * random.uniform(0.5, 1.5))
 
 
-class Places:
-    """Where things are on the page, found by their names; numbers are those of components.
+class Steps:
+    """What the page's configuration tells a rater.
 
     Attributes:
-        places: what the values stand for that an answer shows.
+        start: the number of Gradio's function that begins a session.
         scale: the ratings that the page offers; empty where a side is to be chosen.
     """
 
     def __init__(self, config: dict) -> None:
-        parts = {part["id"]: part for part in config["components"]}
-        names = {part["props"].get("elem_id"): part["id"] for part in parts.values()}
-        self.pair, self.choice, self.feedback = names["pair"], names["choice"], names["feedback"]
-        self.stored, self.problem = names["stored"], names["problem"]
-        rating = parts[names["rating"]]["props"]
+        parts = {part["props"].get("elem_id"): part for part in config["components"]}
+        rating = parts["rating"]["props"]
         self.scale = [value for _, value in rating["choices"]] if rating["visible"] else []
-
-        calls, view = config["dependencies"], names["view"]
-        self.places = next(call["outputs"] for call in calls if call["inputs"] == [view])
-        ours = [call for call in calls if view in call["outputs"]]
-        answers = [call for call in ours if len(call["inputs"]) == 4]
-        self.token, self.step = answers[0]["inputs"][:2]
-
-        def by(given: str, value: str) -> dict:
-            """The function that sends `value`, JavaScript, of the component called `given`."""
-            js = f"=> [token, step, {value},"
-            return next(
-                call for call in answers if call["inputs"][2] == names[given] and js in call["js"]
-            )
-
-        self.start = next(call for call in ours if call["inputs"] == [names["consent"]])
-        self.go_on = next(call for call in ours if call["inputs"] == [self.token])
-        self.say, self.understood = by("choice", "given"), by("choice", '"read"')
-        self.rate, self.comment = by("rating", "given"), by("comment", "given")
-        self.sides = {side: by("rating", f'"{side}"') for side in ("left", "right")}
+        begins = [parts["consent"]["id"]]
+        calls = config["dependencies"]
+        self.start = next(call["id"] for call in calls if call["inputs"] == begins)

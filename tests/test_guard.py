@@ -13,7 +13,6 @@ import pytest
 import requests
 import sqlalchemy as sa
 from conftest import ROOT, Server, serving
-from http_rater import Places
 from posting import Api, Refused
 from tiny_study import STUDY, add_study
 
@@ -51,7 +50,9 @@ def test_every_answer_says_what_the_page_may_do(url, path):
     assert headers["Referrer-Policy"] == "no-referrer", "an address may hold a participant's ID"
 
 
-@pytest.mark.parametrize("path", [UPLOAD, "/gradio_api/run/predict", "/gradio_api/queue/join"])
+@pytest.mark.parametrize(
+    "path", [UPLOAD, "/answer", "/gradio_api/run/predict", "/gradio_api/queue/join"]
+)
 def test_another_sites_page_cannot_post(url, path):
     answer = requests.post(url + path, json={}, headers=OTHER_SITE)
     assert (answer.status_code, answer.text) == (
@@ -123,12 +124,9 @@ def test_a_disk_that_fills_takes_no_more_photos_but_ratings(monkeypatch, tmp_pat
 
 
 def test_one_session_may_send_so_many_answers_and_no_more(url):
-    page = Places(requests.get(f"{url}/config").json())
-
     def answer(token: str) -> str:
-        asked = {"fn_index": page.rate["id"], "data": [token, "step", 5, {}]}
-        sent = requests.post(f"{url}/gradio_api/run/predict", json=asked).json()["data"][-1]
-        return dict(zip(page.places, sent, strict=True))[page.problem]
+        given = {"token": token, "step": "step", "value": 5}
+        return requests.post(f"{url}/answer", json=given).json()["problem"]
 
     said = [answer("one") for _ in range(250)]  # the minute may turn in between
     assert "not known here" in said[0]

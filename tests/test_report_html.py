@@ -150,7 +150,7 @@ def test_the_published_means_stand_beside_a_replication_only(tmp_path):
 def test_fakes_of_several_models_are_compared(tmp_path):
     url = f"sqlite:///{tmp_path / 'study.sqlite'}"
     arms = ("control", "colornet", "paper")
-    simulate(url, pairs=4, practice=2, protocol="real-or-fake", arms=arms)
+    simulate(url, raters=16, pairs=4, practice=2, protocol="real-or-fake", arms=arms)
     found = findings(load(url=url))
     (comparison,) = found["comparisons"]
     rates = [row["rate"] for row in found["fooling"]]

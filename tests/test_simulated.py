@@ -45,6 +45,18 @@ def test_a_crowd_goes_through_a_whole_study_and_its_effect_is_found(engine):
     assert set(checks.outcome) == {"passed"}
 
 
+def test_the_same_seed_gives_the_same_study(tmp_path):
+    columns, tables = ["list", "position", "picture", "arm", "rating"], []
+    for name in ("first", "second"):
+        engine = store.connect(f"sqlite:///{tmp_path / name}.sqlite")
+        add_study(engine, pairs=4)
+        rng = np.random.default_rng(7)
+        run(engine, STUDY, crowd(3, rng), rng)
+        tables.append(store.ratings(engine, STUDY)[columns])
+        engine.dispose()
+    assert tables[0].equals(tables[1])
+
+
 def test_several_models_are_shown_equally_often(engine):
     add_study(engine, arms=("control", "colornet", "paper"), pairs=9)
     rng = np.random.default_rng(0)
