@@ -65,6 +65,8 @@ def main(argv: list[str] | None = None) -> int:
             training = load_samples(run.split, run.seed, run.recipe, **folders)
             validation = load_validation(run.split, **folders)
         else:
+            if run.split == "whole":
+                raise ValueError("--split whole leaves this recipe no pictures to choose by.")
             validation_split = "seen-val" if run.split == "seen" else "val"
             training = to_lab(load_split(arguments.data, run.split).rgb)
             validation = to_lab(load_split(arguments.data, validation_split).rgb)
@@ -72,7 +74,7 @@ def main(argv: list[str] | None = None) -> int:
     except Interrupted as error:
         print(f"\n{error} Go on with the same command and --resume.", file=sys.stderr)
         return 130
-    except KeyboardInterrupt:  # before training began: there is nothing to save
+    except KeyboardInterrupt:  # before training began, or after it, which --resume does again
         return 130
     except (DataError, ValueError, OSError) as error:
         print(f"train.py: {error}", file=sys.stderr)

@@ -59,20 +59,22 @@ def main(argv: list[str] | None = None) -> int:
             examples = fruits360_examples() if arguments.examples == "auto" else []
             examples = examples or rendered_examples(EXAMPLES, to=Path(folder))
             page = app.build(engine, study_name, examples)
+            served = app.application(
+                page,
+                engine,
+                study_name,
+                requests_per_minute=arguments.requests_per_minute,
+                uploads_per_minute=arguments.uploads_per_minute,
+            )
             try:
-                served = app.application(
-                    page,
-                    engine,
-                    study_name,
-                    requests_per_minute=arguments.requests_per_minute,
-                    uploads_per_minute=arguments.uploads_per_minute,
-                )
-                app.serve(served, host=arguments.host, port=arguments.port)
+                listening = app.listen(arguments.host, arguments.port)
             except (OSError, OverflowError):
                 address = f"port {arguments.port} on {arguments.host}"
                 print(f"demo: {address} cannot be used; choose another.", file=sys.stderr)
                 return 2
-    except (StudyError, WeightsError) as error:
+            with listening:
+                app.serve(served, listening)
+    except (StudyError, WeightsError, OSError) as error:
         print(f"demo: {error}", file=sys.stderr)
         return 2
     return 0

@@ -120,14 +120,10 @@ def listen(host: str, port: int) -> socket.socket:
     return socket.socket(made.family, made.type, socket.IPPROTO_TCP, fileno=made.detach())
 
 
-def serve(served: FastAPI, *, host: str, port: int) -> None:
-    """Serve the application until interrupted.
-
-    Raises:
-        OSError, OverflowError: the port cannot be had.
-    """
-    with listen(host, port) as taken:
-        shown = f"[{host}]" if ":" in host else host
-        print(f"Serving on http://{shown}:{taken.getsockname()[1]}/  (Ctrl-C ends it)", flush=True)
-        with suppress(KeyboardInterrupt):
-            Server(served).run(sockets=[taken])
+def serve(served: FastAPI, listening: socket.socket) -> None:
+    """Serve the application until interrupted."""
+    host, port, *_ = listening.getsockname()
+    shown = f"[{host}]" if ":" in host else host
+    print(f"Serving on http://{shown}:{port}/  (Ctrl-C ends it)", flush=True)
+    with suppress(KeyboardInterrupt):
+        Server(served).run(sockets=[listening])

@@ -6,9 +6,9 @@ import asyncio
 import ipaddress
 import logging
 import time
+from collections import Counter
 from urllib.parse import urlsplit
 
-from gradio_client.utils import is_http_url_like
 from limits import parse
 from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
@@ -18,7 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from demo.page import NO_ROOM, has_room
 
@@ -27,7 +27,17 @@ BODY_SECONDS = 20  # that it may pause within a body
 UPLOAD_BYTES = 100 * 2**20
 BODY_BYTES = 2**20  # of all other requests
 
+AT_ONCE = 500  # requests by one address that are being answered: a class of raters may share one
+
 UPLOAD_ROUTE = "/gradio_api/upload"
+# Gradio answers more than this page asks for: some of it fetches addresses, keeps files for good or
+# starts programs on what a stranger sent.
+CLOSED_ROUTES = (
+    *("/gradio_api/custom_component/", "/gradio_api/deep_link", "/gradio_api/dev/"),
+    *("/gradio_api/file/", "/gradio_api/file=http:", "/gradio_api/file=https:"),
+    *("/gradio_api/process_recording", "/gradio_api/proxy=", "/gradio_api/stream/"),
+    *("/gradio_api/undo-vibe-edit", "/gradio_api/vibe-", "/monitoring"),
+)
 UNKNOWN_ROUTE = "unknown"
 CONTENT_SECURITY_POLICY = "; ".join(
     [
@@ -78,6 +88,7 @@ class Guard:
         large = RequestBodyLimitMiddleware(app, max_body_size=UPLOAD_BYTES)
         self.app, self.apps = small, {UPLOAD_ROUTE: large}
         self.limiter = FixedWindowRateLimiter(MemoryStorage())
+        self.answering: Counter[str] = Counter()  # by address
         self.requests, self.uploads = requests, uploads
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -95,15 +106,24 @@ class Guard:
 
         if refusal := self._refusal(scope):
             return await refusal(scope, receive, answer)
-        app = self.apps.get(scope["path"], self.app)
-        await app(scope, _impatient(receive), answer)
+        app, address = self.apps.get(scope["path"], self.app), _address(scope)
+        self.answering[address] += 1
+        try:
+            await app(scope, _impatient(receive), answer)
+        finally:
+            self.answering[address] -= 1
+            if not self.answering[address]:
+                del self.answering[address]
 
     def _refusal(self, scope: Scope) -> PlainTextResponse | None:
-        if is_http_url_like(scope["path"].partition("/file=")[2]):  # Gradio would fetch it
-            return PlainTextResponse("This page fetches nothing from elsewhere.", 403)
+        if scope["path"].lower().startswith(CLOSED_ROUTES):
+            return PlainTextResponse("This page offers no such thing.", 403)
+        address = _address(scope)
+        if self.answering[address] >= AT_ONCE:
+            return PlainTextResponse("Too many requests at once from this address.", 429)
         if scope["method"] in ("GET", "HEAD"):
             return None
-        headers, address = Headers(scope=scope), _address(scope)
+        headers = Headers(scope=scope)
         origin = headers.get("origin")
         if origin and urlsplit(origin).netloc != headers.get("host"):
             return PlainTextResponse("This request comes from another site's page.", 403)
@@ -127,15 +147,24 @@ class Guard:
 
 
 class Impatient(H11Protocol):
-    """HTTP for clients that begin to speak: one that sends no request, or its head drop by drop,
-    is hung up on after `HEAD_SECONDS`."""
+    """HTTP for clients that speak: one that sends no request, or its head drop by drop, the first
+    or a later one, is hung up on after `HEAD_SECONDS`."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         super().connection_made(transport)
-        self.loop.call_later(HEAD_SECONDS, self._hang_up)
+        self._wait_for_a_request()
 
-    def _hang_up(self) -> None:
-        if self.cycle is None and not self.transport.is_closing():
+    def on_response_complete(self) -> None:
+        answered = self.cycle
+        super().on_response_complete()
+        if self.cycle is answered:  # the next request is not there yet
+            self._wait_for_a_request()
+
+    def _wait_for_a_request(self) -> None:
+        self.loop.call_later(HEAD_SECONDS, self._hang_up, self.cycle)
+
+    def _hang_up(self, answered: RequestResponseCycle | None) -> None:
+        if self.cycle is answered and not self.transport.is_closing():
             self.transport.close()
 
 

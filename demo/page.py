@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -47,7 +48,9 @@ class Page(gr.Blocks):
 
 def has_room() -> bool:
     """Whether there is space for another photo."""
-    return shutil.disk_usage(gr.utils.get_upload_folder()).free >= SPARE_BYTES
+    folder = Path(gr.utils.get_upload_folder())
+    folder.mkdir(parents=True, exist_ok=True)  # systems clean up what nobody has used for long
+    return shutil.disk_usage(folder).free >= SPARE_BYTES
 
 
 def _is_elsewhere(value: Any) -> bool:

@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import resource
 import sys
+import threading
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from model.photos import PhotoError, read_photo, shown_name
 CPU_SECONDS = 3
 SECONDS = 30  # by the clock, of which a busy machine may need more
 MEMORY = 850 * 2**20  # bytes: 50 megapixels take 800 million in the worst format, WebP
+AT_ONCE = 2  # that are decoded; others wait
 CHUNK = 2**20  # bytes of pixels that are on their way at a time
 
 Image.init()  # all decoders, once: else each process would load them anew
@@ -28,6 +30,7 @@ Image.init()  # all decoders, once: else each process would load them anew
 # as Python's own choice: elsewhere the libraries of the system may not survive a fork
 _processes = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
 _processes.set_forkserver_preload([__name__])
+_places = threading.BoundedSemaphore(AT_ONCE)
 
 
 def read_upload(path: Path) -> np.ndarray:
@@ -39,6 +42,11 @@ def read_upload(path: Path) -> np.ndarray:
     Raises:
         PhotoError: as from `read_photo`, or the decoder did not survive the file.
     """
+    with _places:
+        return _decoded(path)
+
+
+def _decoded(path: Path) -> np.ndarray:
     receiver, sender = _processes.Pipe(duplex=False)
     process = _processes.Process(target=_read, args=(path, sender), daemon=True)
     process.start()

@@ -114,11 +114,13 @@ def as_markdown(table: pd.DataFrame) -> str:
     lines = [
         "# What each choice is worth",
         "",
-        f"Every row: {SAMPLES:,} samples of the same three collections, then measured on"
-        " validation pictures (classic, more: varieties never trained on, photos). Per collection:"
-        " ab mean squared error x 1,000 (whole pictures), median CIEDE2000 and colourfulness"
-        " (generated over true) on the fruit. Made by `python -m model.ablation --data DIR --more"
-        " DIR --photos DIR`.",
+        f'Every row: {SAMPLES:,} samples of the three collections ("as long again": the same once'
+        " more, from the first row's weights), one seed, then measured on validation pictures"
+        " (classic, more: varieties never trained on, photos). Per collection: ab mean squared"
+        " error x 1,000 (whole pictures), median CIEDE2000 and colourfulness (generated over true)"
+        " on the fruit, of photos on all that is in colour. With one seed a row and so few samples"
+        " small differences say nothing; what a row is worth at full length was not measured. Made"
+        " by `python -m model.ablation --data DIR --more DIR --photos DIR`.",
         "",
         "| | classic | more | photos |",
         "|---|---|---|---|",

@@ -4,6 +4,7 @@ import argparse
 import os
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from itertools import chain, count
 from pathlib import Path
@@ -35,23 +36,29 @@ def _listed(given: list[Path]) -> Iterator[Path]:
 
 def _photos(given: list[Path], out: Path) -> Iterator[tuple[Path, Path]]:
     """Each photo to do and where its result goes; folders keep their inner structure."""
-    taken: set[Path] = set()
+    found: list[tuple[Path, Path]] = []  # each photo, and its result's folder
     for path in dict.fromkeys(_listed(given)):
-        is_folder = path.is_dir()
+        if not path.is_dir():
+            found.append((path, out))
+            continue
         inner = sorted(
             file
             for file in path.rglob("*")
             if file.suffix.lower() in SUFFIXES and file.is_file() and not _is_result(file, out)
         )
-        for photo in inner if is_folder else [path]:
-            folder = out / photo.parent.relative_to(path) if is_folder else out
-            # apple.jpg may stand beside apple.png, or in two folders
-            full = photo.name.replace(".", "-")
-            stems = chain([photo.stem, full], (f"{full}-{number}" for number in count(2)))
-            targets = (folder / colorized_name(stem) for stem in stems)
-            target = next(target for target in targets if target not in taken)
-            taken.add(target)
-            yield photo, target
+        found += [(photo, out / photo.parent.relative_to(path)) for photo in inner]
+    alike = Counter(folder / photo.stem for photo, folder in found)
+    taken: set[Path] = set()
+    for photo, folder in found:
+        # apple.jpg and apple.png go by their full names, whichever comes first; those of the same
+        # name in two folders that are given are numbered
+        full = photo.name.replace(".", "-")
+        first = photo.stem if alike[folder / photo.stem] == 1 else full
+        stems = chain([first, full], (f"{full}-{number}" for number in count(2)))
+        targets = (folder / colorized_name(stem) for stem in stems)
+        target = next(target for target in targets if target not in taken)
+        taken.add(target)
+        yield photo, target
 
 
 def _is_done(photo: Path, target: Path) -> bool:

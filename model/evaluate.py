@@ -98,9 +98,9 @@ def main(argv: list[str] | None = None) -> int:
     try:
         colorizer = Colorizer.load(arguments.weights)
         folders = datasets.folders_of(arguments)
-        pictures = datasets.load_split(arguments.split, **folders)
-        if arguments.machine_rater and isinstance(pictures, Photos):
+        if arguments.machine_rater and arguments.split.startswith("photos"):
             raise fruits360.DataError("--machine-rater takes pictures of one size, not photos.")
+        pictures = datasets.load_split(arguments.split, **folders)
         figures = evaluate(colorizer, pictures)
         if arguments.machine_rater:
             figures["machine_rater"] = machine_rater(colorizer, pictures.rgb)
@@ -116,7 +116,7 @@ def main(argv: list[str] | None = None) -> int:
     print(f"{colorizer.name} on {arguments.split}, {figures['pictures']:,} pictures")
     print(f"ab mean squared error (the paper's loss): {figures['ab_mse']:.5f}")
     rows = {"all": {name: figures[name] for name in next(iter(figures["kinds"].values()))}}
-    print("on the fruit alone:")
+    print("on all that is in colour:" if isinstance(pictures, Photos) else "on the fruit alone:")
     print(pd.DataFrame(rows | figures["kinds"]).T.to_string(float_format="{:.2f}".format))
     if arguments.machine_rater:
         rated = figures["machine_rater"]

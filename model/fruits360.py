@@ -335,6 +335,8 @@ def main(argv: list[str] | None = None) -> int:
         else:
             root = find_root(arguments.data)
         print(describe(root))
+    except KeyboardInterrupt:
+        return 130
     except DataError as error:
         print(f"model.fruits360: {error}", file=sys.stderr)
         return 2

@@ -59,7 +59,8 @@ RECIPES = {
     # One epoch is the paper's. It gives neither batch size nor learning rate: these validated
     # best, see results/paper/.
     "paper": Recipe(network="PaperNet", epochs=1, batch_size=16, learning_rate=1e-3),
-    # Chosen on validation data, see results/ablation/.
+    # After Zhang et al. 2016 and 2017 and trial runs; results/ablation/ tells what single choices
+    # are worth in short runs.
     "colornet": Recipe(
         network="ColorNet",
         epochs=18,

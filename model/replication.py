@@ -3,7 +3,7 @@
     python -m model.replication --data DIR
 
 1. Searches batch size and learning rate, which the paper does not give, on validation data; the
-   recipe in model/training.py has the best of them.
+   recipe in model/recipes.py has the best of them.
 2. Trains seeds of that recipe for the paper's one epoch.
 3. Reports each on the test split, once, beside the paper's figure and three baselines.
 
@@ -193,6 +193,8 @@ def main(argv: list[str] | None = None) -> int:
         seeds = repeat(arguments.seeds, training, validation, test)
     except Interrupted as error:
         print(f"\n{error} Go on with the same command.", file=sys.stderr)
+        return 130
+    except KeyboardInterrupt:
         return 130
     except (fruits360.DataError, ValueError) as error:
         print(f"model.replication: {error}", file=sys.stderr)

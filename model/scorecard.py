@@ -3,8 +3,9 @@
     python -m model.scorecard --data DIR --more DIR --photos DIR
 
 measures weights on pictures that no choice was made on: the classic test split, varieties never
-trained on, photos never trained on; a folder that is not given leaves its column out. Writes
-results/<weights>/: scorecard.json, the table scorecard.md, and varieties.csv, the worst first.
+trained on, photos never trained on; a folder that is not given leaves its column as it was. Writes
+scorecard.json, the table scorecard.md, and varieties.csv, the worst first, into results/<weights>/,
+or beside weights that are given as a file.
 """
 
 import argparse
@@ -27,7 +28,7 @@ from model.evaluate import evaluate
 from model.fruits360 import Pictures
 from model.machine_rater import machine_rater
 from model.metrics import WHITE, ciede2000, fruit_ciede2000, fruit_mask
-from model.networks import WeightsError
+from model.networks import WeightsError, available_weights
 from model.pins import Pin
 from model.upsampling import recolor, shrunk
 
@@ -38,13 +39,16 @@ EVERY = 8  # of the turntable frames, whose neighbours are alike, where pins are
 # Title of the row, and the goals for classic, unseen and photos
 ROWS = {
     "ab_mse": ("ab mean squared error (the paper's loss)", ("0.0006", "0.0025", "0.0090")),
-    "ciede2000_median": ("CIEDE2000 on the fruit, median", ("2", "6", "10")),
+    "ciede2000_median": (
+        "CIEDE2000 on the fruit (photos: on all in colour), median",
+        ("2", "6", "10"),
+    ),
     "colorfulness_ratio": ("colourfulness, generated over true", ("0.90 to 1.10",) * 3),
     "machine_rater": ("machine rater, accuracy (0.5 is chance)", ("0.60", "0.70", "-")),
     "white_chroma": ("chroma added to white", ("1", "1", "-")),
     "one_pin": ("CIEDE2000 with one pin", ("-", "4", "-")),
     "three_pins": ("CIEDE2000 with three pins", ("-", "3", "-")),
-    "across_scales": ("CIEDE2000 between 256, 512 and 1,024 px", ("-", "-", "2")),
+    "across_scales": ("CIEDE2000 between 256 px and enlarged to 512 and 1,024", ("-", "-", "2")),
 }
 
 
@@ -170,12 +174,16 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
-    folder = Path("results") / colorizer.name
+    shipped = arguments.weights in available_weights()
+    folder = Path("results") / colorizer.name if shipped else colorizer.path.parent
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "scorecard.json").write_text(json.dumps(figures, indent=2) + "\n")
-    (folder / "scorecard.md").write_text(as_markdown(colorizer.name, figures))
+    file = folder / "scorecard.json"
+    if file.exists():  # what was not measured now stays
+        figures = json.loads(file.read_text()) | figures
+    file.write_text(json.dumps(figures, indent=2) + "\n")
+    (folder / "scorecard.md").write_text(as_markdown(arguments.weights, figures))
     by_variety(figures).to_csv(folder / "varieties.csv", index=False, float_format="%.3f")
-    print(as_markdown(colorizer.name, figures))
+    print(as_markdown(arguments.weights, figures))
     return 0
 
 

@@ -159,6 +159,8 @@ def train(
         average = AveragedModel(network, multi_avg_fn=decay)
     kept = average.module if average else network  # what is validated and saved
     config = run.config() | _amount(training)
+    if recipe.bfloat16:
+        config["bfloat16"] = _computes_bfloat16(device)
     checkpoint = run.folder / "run.ckpt"
     progress = Progress()
     if checkpoint.exists() and not resume:
@@ -326,8 +328,12 @@ def _familiarize(network: nn.Module, samples: Samples, sets: dict) -> None:
 def _autocast(device: torch.device, recipe: Recipe) -> torch.autocast:
     """bfloat16 where the recipe has it, but not on a processor that only imitates it, which takes
     eight times as long as float32."""
-    able = device.type != "cpu" or any(map(torch.cpu.get_capabilities().get, BFLOAT16))
-    return torch.autocast(device.type, torch.bfloat16, recipe.bfloat16 and able)
+    enabled = recipe.bfloat16 and _computes_bfloat16(device)
+    return torch.autocast(device.type, torch.bfloat16, enabled)
+
+
+def _computes_bfloat16(device: torch.device) -> bool:
+    return device.type != "cpu" or any(map(torch.cpu.get_capabilities().get, BFLOAT16))
 
 
 def _given(network: nn.Module, luminance: Tensor, hints: Tensor | None) -> tuple:

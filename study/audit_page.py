@@ -19,7 +19,8 @@ from scipy import stats
 
 from study.audit import SUSPICIOUS, Finding, Picture
 from study.forget import forget
-from study.store import StudyError, reading
+from study.status import status
+from study.store import StudyError, reading, storage_key
 from study.tables import Participant, RatingSession, Stimulus, Study, Trial
 
 if TYPE_CHECKING:
@@ -39,14 +40,15 @@ class Record:
     Attributes:
         texts: all answers that are text, and the page as it was shown.
         fields: {the trial's step: {name of a field: its number, or the length of its text}}.
+        pictures: {a picture's token: likewise, of the answer that brought it}.
         refused: answers' codes for pictures that the session had not been given.
         buttons: that save or share.
+        config: what the page tells of itself.
     """
 
     texts: list[str] = field(default_factory=list)
     fields: dict[str, dict[str, float]] = field(default_factory=lambda: defaultdict(dict))
     pictures: dict[str, dict[str, float]] = field(default_factory=dict)
-    given: set[str] = field(default_factory=set)
     refused: list[int] = field(default_factory=list)
     buttons: int = 0
     config: dict = field(default_factory=dict)
@@ -61,10 +63,12 @@ def audit_page(
         StudyError: no browser, no such page, or it serves another study.
     """
     raters = [f"audit-{secrets.token_hex(8)}" for _ in range(sessions)]
+    before = _sizes(engine, study)
     try:
         with _chromium() as browser:
             records = [_rate(browser, engine, study, url, rater) for rater in raters]
-        conditions, asked = _conditions(engine, study, raters)
+        conditions = _conditions(engine, study, raters)
+        after = _sizes(engine, study)
     finally:
         for number in _numbers(engine, study, raters):
             forget(engine, number, event="audited")  # is no rater who was deleted
@@ -72,7 +76,7 @@ def audit_page(
         _words(study, pictures, records),
         _fields(records, conditions),
         _refused(records),
-        _parameters(asked, {picture.list_name for picture in pictures} - {None}),
+        _parameters(before, after),
         _settings(records),
     ]
 
@@ -108,7 +112,9 @@ def _rate(browser: "Browser", engine: sa.Engine, study: Study, url: str, rater: 
     page.goto(f"{url.rstrip('/')}/?rater={rater}&{ASKED_FOR}")
     record.config = page.request.get(f"{url.rstrip('/')}/config").json()
     record.texts.append(json.dumps(record.config))
-    step, tried = None, False
+    if storage_key(study.name) not in record.texts[-1]:
+        raise StudyError(f"The page at {url} does not run the study {study.name!r}.")
+    step, started, tried = None, False, False
     for _ in range(STEPS):
         heading = page.wait_for_function(
             """(step) => [...document.querySelectorAll("#rate .head")].find(
@@ -118,6 +124,9 @@ def _rate(browser: "Browser", engine: sa.Engine, study: Study, url: str, rater: 
         step = heading.evaluate("head => head.dataset.step")
         if step == "done":
             break
+        if started and not _numbers(engine, study, [rater]):
+            raise StudyError(f"The page at {url} uses another database; give that with --db.")
+        started = True
         record.texts.append(page.locator("#rate").evaluate("rate => rate.outerHTML"))
         record.buttons += page.locator(
             "#rate :is(a[download], [aria-label*=ownload], [aria-label*=hare])"
@@ -155,7 +164,6 @@ def _note(record: Record, response: "Response") -> None:
     """Keep what a response says, and by which numbers it could say more."""
     token = response.url.rpartition("/")[2].partition("?")[0]
     if "/picture/" in response.url:
-        record.given.add(token)
         headers = response.headers
         lengths = {f"header {name}": float(len(value)) for name, value in headers.items()}
         size = {"bytes": float(len(response.body())), "headers": float(len(headers))}
@@ -204,8 +212,8 @@ def _try_pictures(page: "Page", engine: sa.Engine, study: Study, rater: str, url
 
 def _conditions(
     engine: sa.Engine, study: Study, raters: Sequence[str]
-) -> tuple[dict[str, tuple[str, tuple[str, str]]], dict[str, list[str]]]:
-    """{a trial's token: condition and its pictures' tokens}, and {rater: the list's name}."""
+) -> dict[str, tuple[str, tuple[str, str]]]:
+    """{a trial's token: condition and its pictures' tokens}."""
     with reading(engine) as session:
         rows = session.execute(
             sa.select(
@@ -215,22 +223,25 @@ def _conditions(
                 Trial.first_token,
                 Trial.second_token,
                 Trial.side,
-                Participant.external_id,
-                RatingSession.list_name,
             )
             .join_from(Trial, Stimulus)
             .join(RatingSession, RatingSession.id == Trial.session_id)
             .join(Participant, Participant.rater_id == RatingSession.rater_id)
             .where(Participant.external_id.in_(raters), RatingSession.study_id == study.id)
         ).all()
-    conditions, lists = {}, {}
+    conditions = {}
     for row in rows:
-        lists[row.external_id] = row.list_name
         if row.purpose == "main":
             # where both versions are shown it is the side of the fake that must not be told
             hidden = row.condition if row.side is None else row.side
             conditions[row.token] = (hidden, (row.first_token, row.second_token))
-    return conditions, lists
+    return conditions
+
+
+def _sizes(engine: sa.Engine, study: Study) -> dict[str, int]:
+    """Finished and live sessions of people on each list."""
+    lists = status(engine, study.name).lists
+    return {name: counts.finished + counts.live for name, counts in lists.items()}
 
 
 def _numbers(engine: sa.Engine, study: Study, raters: Sequence[str]) -> Sequence[int]:
@@ -299,13 +310,14 @@ def _refused(records: Sequence[Record]) -> Finding:
     )
 
 
-def _parameters(given: dict[str, str], lists: set[str]) -> Finding:
-    """All raters asked for the same list and condition; they must get the lists in turn."""
-    counts = [list(given.values()).count(name) for name in sorted(lists)]
-    told = ", ".join(f"{name}: {count}" for name, count in zip(sorted(lists), counts, strict=True))
+def _parameters(before: dict[str, int], after: dict[str, int]) -> Finding:
+    """All raters asked for the same list and condition; the lists must not have become more
+    uneven by it than by one."""
+    apart = [max(sizes.values()) - min(sizes.values()) for sizes in (before, after)]
+    told = ", ".join(f"{name}: {before[name]} to {count}" for name, count in after.items())
     return Finding(
         "a parameter of the address chooses neither list nor condition",
-        max(counts) - min(counts) <= 1,
+        apart[1] <= max(1, apart[0]),
         f"all asked for {ASKED_FOR}; sessions on each list: {told}",
     )
 

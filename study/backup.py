@@ -49,8 +49,10 @@ def _dump(url: sa.URL, to: Path) -> None:
             "No backup was made: it takes PostgreSQL's program pg_dump, which is not installed"
             " (Debian: apt-get install postgresql-client)."
         )
-    address = url.set(drivername="postgresql", password=None).render_as_string()
-    secret = {"PGPASSWORD": url.password} if url.password else {}  # not where all may see it
+    password = url.password or url.query.get("password")
+    secret = {"PGPASSWORD": password} if password else {}  # not where all may see it
+    url = url.set(drivername="postgresql", password=None).difference_update_query(["password"])
+    address = url.render_as_string()
     part = to.with_name(f"{to.name}.part")
     try:
         part.touch(mode=0o600)

@@ -21,13 +21,13 @@ from study.tables import (
     Event,
     Participant,
     QualityCheck,
-    Rater,
     Rating,
     RatingSession,
     Study,
     Trial,
 )
 
+NUMBER = r"#([0-9]{1,9})"
 OF_A_SESSION = {  # in an order in which nothing refers to what is gone
     "checks": QualityCheck,
     "answers": Answer,
@@ -94,6 +94,11 @@ def forget(engine: sa.Engine, number: int, *, event: str = "forgotten") -> dict[
     return deleted
 
 
+def is_number(rater: str) -> bool:
+    """Whether `rater` is a number as it is written here, #12, which no ID may be."""
+    return re.fullmatch(NUMBER, rater) is not None
+
+
 def _delete(database: Session, session_id: int, number: int) -> dict[str, int]:
     def delete(table, condition) -> int:
         statement = sa.delete(table).where(condition)
@@ -107,8 +112,7 @@ def _delete(database: Session, session_id: int, number: int) -> dict[str, int]:
         deleted[name] = delete(table, table.session_id == session_id)
     delete(RatingSession, RatingSession.id == session_id)
     deleted["identities"] = delete(Participant, Participant.rater_id == number)
-    delete(Rater, Rater.id == number)
-    return deleted
+    return deleted  # the number stays taken: nobody else is to be called so
 
 
 def wipe(engine: sa.Engine) -> None:
@@ -160,7 +164,7 @@ def main(argv: list[str] | None = None) -> int:
             raise StudyError(f"There is no database {arguments.db or 'yet'}.")
         engine = connect(arguments.db)
         if not arguments.wipe:
-            number = re.fullmatch(r"#([0-9]{1,9})", arguments.rater or "")
+            number = re.fullmatch(NUMBER, arguments.rater or "")
             rater = arguments.number if number is None else int(number[1])
             numbers = find(engine, arguments.rater if rater is None else rater, arguments.study)
             if not arguments.yes and not _agreed(numbers):

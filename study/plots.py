@@ -8,6 +8,7 @@ import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import cycle
 from pathlib import Path
 
 import matplotlib as mpl
@@ -42,7 +43,7 @@ STYLE = {
 
 def colours(models: list[str]) -> dict[str, str]:
     """The colour of each condition."""
-    return {CONTROL: CONTROL_COLOUR} | dict(zip(models, MODEL_COLOURS, strict=False))
+    return {CONTROL: CONTROL_COLOUR} | dict(zip(models, cycle(MODEL_COLOURS), strict=False))
 
 
 @contextmanager

@@ -47,6 +47,7 @@ def prepare(
     base: Path = Path(),
     data: str | None = None,
     file_sha256: str | None = None,
+    replace: bool = True,
 ) -> bool:
     """Draw, make and store a study.
 
@@ -56,12 +57,14 @@ def prepare(
         base: the folder from which it names files and folders.
         data: the Fruits-360 folder; None: FRUITS360_DIR.
         file_sha256: of the study file.
+        replace: a study of the same name that has no ratings.
 
     Returns:
         whether a study of the same name, without ratings, was replaced.
 
     Raises:
-        StudyError: such a study has ratings, the pictures are too few, or nothing could be saved.
+        StudyError: such a study has ratings or is not to be replaced, the pictures are too few, or
+            nothing could be saved.
         DataError, PhotoError, WeightsError: something to make it of is missing or damaged.
     """
     with reading(engine) as session:
@@ -91,6 +94,8 @@ def prepare(
     with writing(engine) as session:
         before = _check_unrated(session, config.name)
         if before is not None:
+            if not replace:
+                raise StudyError(f"There is a study {config.name!r} already.")
             _delete(session, before)
         session.add(study)
     return before is not None
@@ -153,7 +158,8 @@ def prepare_ready_study(engine: sa.Engine) -> None:
         if find_study(session) is not None:
             return
     try:
-        prepare(engine, _shorthand(name=READY_STUDY, pictures="rendered", seed=0))
+        ready = _shorthand(name=READY_STUDY, pictures="rendered", seed=0)
+        prepare(engine, ready, replace=False)
     except StudyError:
         with reading(engine) as session:
             if find_study(session) is None:  # else another server was faster

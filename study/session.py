@@ -139,15 +139,26 @@ def begin(
     consent: bool,
     identity: Identity | None = None,
     simulated: bool = False,
+    manifest_sha256: str | None = None,
     rng: np.random.Generator | None = None,
 ) -> str:
     """Start a session and return its token; with an identity that has one already, that one's.
 
     The session gets the list with the fewest finished and live sessions; those of simulated raters
-    and of people are counted apart. `rng` draws its order, and the list where several are as good.
+    and of people are counted apart.
+
+    Args:
+        engine: the study's database.
+        study_name: the study.
+        consent: must be True.
+        identity: whom a recruiting service sent.
+        simulated: the rater is a program.
+        manifest_sha256: of the study whose texts were consented to; None: as it is now.
+        rng: draws the order, and the list where several are as good.
 
     Raises:
-        StudyError: no consent, no such study, all places taken, or nothing could be saved.
+        StudyError: no consent, no such study, it was prepared anew meanwhile, all places taken, or
+            nothing could be saved.
     """
     if consent is not True:
         with reading(engine) as session:
@@ -158,6 +169,8 @@ def begin(
         if identity and (token := _token_of(session, study, identity)):
             return token
         config = _config(study)
+        if manifest_sha256 not in (None, study.manifest_sha256):
+            raise StudyError(config.texts.changed)
         counts = _sessions_by_list(session, study, config, simulated)
         if config.quota is not None and sum(counts.values()) >= config.quota:
             raise StudyError(config.texts.full)

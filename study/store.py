@@ -224,6 +224,11 @@ def find_study(session: Session, name: str | None = None, *, locked: bool = Fals
     return study
 
 
+def storage_key(study_name: str) -> str:
+    """Under which a rater's browser keeps the session; the page tells it."""
+    return f"rating-session-{study_name}"
+
+
 def check_frozen(study: Study) -> None:
     """Compare the pictures of `study` with the hashes that they were frozen with.
 

@@ -14,9 +14,10 @@ from sqlalchemy import Engine
 
 from study import session, shown
 from study.config import StudyConfig
+from study.forget import is_number
 from study.session import Identity
 from study.shown import Shown, heading, markdown
-from study.store import StudyError, check_frozen, find_study, reading
+from study.store import StudyError, check_frozen, find_study, reading, storage_key
 
 CSS = Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
 HEAD = f"<script>\n{Path(__file__).with_suffix('.js').read_text(encoding='utf-8')}</script>"
@@ -32,8 +33,8 @@ def browser_token(study_name: str) -> gr.BrowserState:
     The token is a secret of that browser alone, so that encrypting it there, with a key that
     every visitor is sent, would protect nothing.
     """
-    key, secret = f"rating-session-{study_name}", "not-a-secret"  # noqa: S105
-    return gr.BrowserState("", storage_key=key, secret=secret)
+    secret = "not-a-secret"  # noqa: S105
+    return gr.BrowserState("", storage_key=storage_key(study_name), secret=secret)
 
 
 def build(
@@ -55,7 +56,7 @@ def build(
     with reading(engine) as database:
         study = find_study(database, study_name)
         check_frozen(study)
-        pictures_from = study.pictures_from
+        pictures_from, manifest_sha256 = study.pictures_from, study.manifest_sha256
         config = StudyConfig.frozen(study.config)
     texts, rates = config.texts, config.protocol == "rating"
 
@@ -165,7 +166,7 @@ def build(
         plain = all(
             len(part) <= MAX_ID and part.isprintable() and "{{" not in part for part in said
         )
-        if not said[0] or not plain:
+        if not said[0] or is_number(said[0]) or not plain:
             raise StudyError(texts.bad_link)
         return Identity(*said)
 
@@ -190,7 +191,9 @@ def build(
     def on_start(agreed: object, request: gr.Request) -> tuple[object, Shown]:
         try:
             who = identity(request)
-            new = session.begin(engine, study_name, consent=agreed, identity=who)
+            new = session.begin(
+                engine, study_name, consent=agreed, identity=who, manifest_sha256=manifest_sha256
+            )
             now = shown.show(session.resume(engine, new, study_name), config)
         except StudyError as error:
             return gr.skip(), shown.problem(error)

@@ -174,6 +174,9 @@ One picture was painted blue on purpose. It only shows whether somebody looked a
     unreachable: str = (
         "The study cannot be reached at the moment. Please reload the page in a minute."
     )
+    changed: str = (
+        "This study was changed a moment ago and is not ready yet. Please come back later."
+    )
     not_sent: str = "Not saved: the server does not answer. Please try again."
     too_many: str = "That was too much for one minute. Please go on a little later."
     bad_link: str = (

@@ -37,7 +37,7 @@ from tqdm import tqdm
 
 from model import rendered
 from study import store
-from study.tables import Participant, Rating, RatingSession, Trial
+from study.tables import Event, Participant, Rating, RatingSession, Stimulus, Trial
 from tests.conftest import ROOT, Server
 from tests.http_rater import HttpRater, Rated
 from tests.posting import UNLIMITED, Api
@@ -103,7 +103,7 @@ async def drive(url: str, raters: int, at_once: int) -> Driven:
 
 
 async def drive_empty(url: str, raters: int, at_once: int, *, queued: bool) -> Driven:
-    """Send as many requests of the same kinds to the page of `serve_empty`.
+    """Send as many ratings to the page of `serve_empty`, each after as many pictures.
 
     Args:
         queued: through Gradio's queue, where every function is unless told otherwise.
@@ -192,7 +192,8 @@ def serve_empty(port: int) -> None:
         for queue in (False, True):
             gr.Button().click(lambda *_: None, given, None, queue=queue, preprocess=False)
     mounted = gr.mount_gradio_app(served, page, path="/", ssr_mode=False)
-    app.serve(mounted, host="127.0.0.1", port=port)
+    with app.listen("127.0.0.1", port) as listening:
+        app.serve(mounted, listening)
 
 
 class EmptyServer(Server):
@@ -204,23 +205,28 @@ class EmptyServer(Server):
 
 def faults(engine: sa.Engine, driven: Driven) -> dict[str, int]:
     """What must all be 0: of the acknowledged ratings those that the database does not have or has
-    otherwise, those that it has and nobody sent, and by how much the lists differ beyond one."""
+    otherwise, those that its log has twice, those that nobody was told of, and by how much the
+    lists differ beyond one. The database holds one study."""
     with store.reading(engine) as database:
-        stored = database.execute(
-            sa.select(Trial.token, Rating.value, Rating.choice)
-            .join_from(Rating, Trial)
-            .join(RatingSession)
+        sessions = database.execute(
+            sa.select(RatingSession.id, RatingSession.list_name)
             .join(Participant, Participant.rater_id == RatingSession.rater_id)
             .where(Participant.external_id.in_(driven.names))
         ).all()
-        lists = Counter(
-            database.scalars(
-                sa.select(RatingSession.list_name)
-                .join(Participant, Participant.rater_id == RatingSession.rater_id)
-                .where(Participant.external_id.in_(driven.names))
+        theirs = [number for number, _ in sessions]
+        stored = database.execute(
+            sa.select(Trial.token, Rating.value, Rating.choice)
+            .join_from(Rating, Trial)
+            .where(Trial.session_id.in_(theirs))
+        ).all()
+        rated = database.execute(
+            sa.select(Event.session_id, Event.detail).where(
+                Event.kind == "rated", Event.session_id.in_(theirs)
             )
         )
-    times = Counter(token for token, _, _ in stored)
+        times = Counter((session, detail["position"]) for session, detail in rated)
+        names = set(database.scalars(sa.select(Stimulus.list_name))) - {None}
+    lists = dict.fromkeys(names, 0) | Counter(name for _, name in sessions)
     kept = {token: choice or value for token, value, choice in stored}
     return {
         "lost": sum(kept.get(token) not in sent for token, sent in driven.acknowledged.items()),

@@ -74,7 +74,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--drawn", type=Path, help="a folder that keeps the pictures")
     parser.add_argument("--to", type=Path, default=RESULTS, help="default: %(default)s")
     arguments = parser.parse_args(argv)
-    sizes = sorted({arguments.pictures // part for part in (100, 30, 10, 3, 1)})
+    sizes = sorted({arguments.pictures // part for part in (100, 30, 10, 3, 1)} - {0})
     engines = {"here": [], "ray": ["--engine", "ray", "--workers", str(arguments.workers)]}
     rows, same = [], True
     with tempfile.TemporaryDirectory() as scratch:

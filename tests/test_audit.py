@@ -7,10 +7,13 @@ import sys
 
 import numpy as np
 import pytest
+import tiny_study
 from PIL import Image
 
-from study import audit, prepare, store
+from study import audit, audit_page, prepare, store
 from study.source import read_database
+from study.status import status
+from study.store import StudyError
 from tests.conftest import ROOT
 
 
@@ -76,11 +79,30 @@ def test_files_whose_sizes_keep_the_conditions_apart_fail_however_few(pictures):
     assert audit._separates("tokens, which are random", sizes, random=True).passed == (pictures < 7)
 
 
+def test_a_page_that_runs_another_study_or_database_is_left_alone(server, tmp_path):
+    url = server.flags[server.flags.index("--db") + 1]
+    engine, elsewhere = store.connect(url), store.connect(f"sqlite:///{tmp_path / 's.sqlite'}")
+    prepare.prepare_ready_study(elsewhere)
+    tiny_study.add_study(engine, name="newer")
+    before = status(engine, prepare.READY_STUDY).total.started
+    study, pictures = audit.load(engine, "newer")
+    with pytest.raises(StudyError, match="does not run the study 'newer'"):
+        audit_page.audit_page(engine, study, pictures, server.url, 1)
+    assert status(engine, prepare.READY_STUDY).total.started == before
+    study, pictures = audit.load(elsewhere, None)
+    with pytest.raises(StudyError, match="uses another database"):
+        audit_page.audit_page(elsewhere, study, pictures, server.url, 2)
+    assert store.ratings(engine, prepare.READY_STUDY).empty
+
+
 def test_whole_sessions_on_a_running_page_tell_nothing_and_leave_nobody(server):
     url = server.flags[server.flags.index("--db") + 1]
     command = [sys.executable, "-m", "study.audit", "--db", url, "--url", server.url]
+    command += ["--study", prepare.READY_STUDY]
     done = subprocess.run([*command, "--sessions", "2"], cwd=ROOT, capture_output=True, text=True)
     assert "13 of 13 checks passed, on the frozen pictures and the page." in done.stdout
     assert done.returncode == 0
-    assert store.ratings(store.connect(url)).empty
-    assert read_database(url, None).sessions.forgotten == 0, "the audit's own raters are none"
+    assert store.ratings(store.connect(url), prepare.READY_STUDY).empty
+    assert read_database(url, prepare.READY_STUDY).sessions.forgotten == 0, (
+        "the audit's own raters are none"
+    )

@@ -106,6 +106,20 @@ def test_a_file_that_is_no_photo_fails_by_name(album, tmp_path, capsys, given):
     assert f"failed: {Path(given).name} " in capsys.readouterr().err
 
 
+def test_a_photo_that_comes_to_stand_beside_another_is_done_when_resumed(tmp_path):
+    album, out = tmp_path / "album", tmp_path / "out"
+    album.mkdir()
+    command = [str(album), "--out", str(out), "--weights", "paper", "--resume"]
+    Image.new("RGB", (8, 8), "gray").save(album / "pear.png")
+    assert main(command) == 0
+    Image.new("RGB", (9, 8), "gray").save(album / "pear.jpg")
+    os.utime(album / "pear.jpg", (0, 0))  # an old photo, copied there
+    assert main(command) == 0
+    widths = {file.name: Image.open(file).width for file in out.iterdir()}
+    assert widths["pear-jpg-colorized.png"] == 9
+    assert widths["pear-png-colorized.png"] == 8
+
+
 @pytest.mark.parametrize(
     "names",
     [

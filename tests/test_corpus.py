@@ -120,8 +120,9 @@ def test_a_picture_on_another_server_is_not_fetched(api):
     for function, *more in (("colorize", [], 1), ("alternatives", 1)):
         with pytest.raises(Refused, match="did not arrive; upload it"):
             api.call(function, photo, "paper", *more)
-    answer = requests.get(f"{api.url}/file={elsewhere}")
-    assert (answer.status_code, answer.text) == (403, "This page fetches nothing from elsewhere.")
+    for route in ("file=", "file/", "proxy="):
+        answer = requests.get(f"{api.url}/{route}{elsewhere}")
+        assert (answer.status_code, answer.text) == (403, "This page offers no such thing.")
 
 
 def test_a_link_among_the_uploads_leads_nowhere(api, tmp_path):

@@ -59,7 +59,7 @@ def test_all_of_a_rater_is_deleted_and_nothing_of_others(engine, db_url, capsys,
     after = rows(engine)
     for table in ("rating", "trial"):
         assert after[table] == before[table] - 7
-    for table in ("session", "rater", "participant"):
+    for table in ("session", "participant"):
         assert after[table] == before[table] - 1
     assert after["study"], after["stimulus"] == (before["study"], before["stimulus"])
     left = store.ratings(engine)
@@ -118,6 +118,13 @@ def test_a_forgotten_session_is_unknown_to_the_browser_that_goes_on(engine):
         forget.forget(engine, 4)
 
 
+def test_nobody_gets_the_number_of_a_forgotten_rater(engine):
+    newest = max(store.ratings(engine).rater)
+    forget.forget(engine, newest)
+    session.begin(engine, STUDY, consent=True, identity=Identity("next"))
+    assert forget.find(engine, "next") == [newest + 1]
+
+
 def test_an_id_is_forgotten_in_all_studies_or_in_one(engine, db_url, capsys):
     for name in ("second", "third"):
         add_study(engine, name=name, pairs=4)
@@ -132,9 +139,9 @@ def test_an_id_is_forgotten_in_all_studies_or_in_one(engine, db_url, capsys):
 @pytest.mark.parametrize(("said", "deleted"), [("y\n", 1), ("n\n", 0), ("\n", 0), ("", 0)])
 def test_it_asks_first(engine, db_url, monkeypatch, capsys, said, deleted):
     monkeypatch.setattr(sys, "stdin", io.StringIO(said))
-    before = rows(engine)["rater"]
+    before = rows(engine)["session"]
     assert forget.main([SECRET, "--db", db_url]) == 0
-    assert rows(engine)["rater"] == before - deleted
+    assert rows(engine)["session"] == before - deleted
     assert ("Nothing was deleted" in capsys.readouterr().out) == (not deleted)
 
 

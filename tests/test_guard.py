@@ -83,9 +83,38 @@ def test_who_does_not_finish_a_request_is_hung_up_on(monkeypatch, tmp_path):
                 slow.sendall(begun)
                 assert slow.recv(1) == b"", "the connection ends"
         with socket.create_connection((host, int(port)), timeout=20) as slow:
+            slow.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert slow.recv(9) == b"HTTP/1.1 "
+            slow.sendall(b"GET / HTTP/1.1\r\n")
+            while slow.recv(2**16):
+                pass  # the rest of the answer; then the connection ends
+        with socket.create_connection((host, int(port)), timeout=20) as slow:
             head = b"POST /gradio_api/run/predict HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n"
             slow.sendall(head + b"{")
             assert b" 408 " in slow.recv(100)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["gradio_api/deep_link?session_hash=x", "gradio_api/vibe-code", "monitoring/summary"],
+)
+def test_what_gradio_offers_beyond_the_page_is_closed(url, path):
+    assert requests.get(f"{url}/{path}").status_code == 403
+
+
+def test_an_address_has_so_many_requests_answered_at_once(monkeypatch, tmp_path):
+    monkeypatch.setattr(guard, "AT_ONCE", 2)
+    engine = store.connect(f"sqlite:///{tmp_path / 'study.sqlite'}")
+    add_study(engine)
+    with serving(engine, STUDY, tmp_path) as url:
+        endless = f"{url}/gradio_api/heartbeat/x"
+        with requests.get(endless, stream=True), requests.get(endless, stream=True):
+            assert requests.get(f"{url}/healthz").status_code == 429
+        for _ in range(100):
+            if (code := requests.get(f"{url}/healthz").status_code) == 200:
+                break
+            time.sleep(0.1)
+        assert code == 200, "once they have gone"
 
 
 def test_one_address_may_send_so_much_and_no_more(tmp_path):

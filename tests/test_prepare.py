@@ -293,6 +293,22 @@ def test_the_ready_study_is_made_once(db_url):
     assert (config.pictures, config.pairs, config.practice) == ("rendered", 10, 2)
 
 
+def test_a_ready_study_that_another_server_made_meanwhile_stays(tmp_path, monkeypatch):
+    engine = store.connect(f"sqlite:///{tmp_path / 's.sqlite'}")
+    make = prepare.stimuli.make
+
+    def meanwhile(*arguments):
+        monkeypatch.setattr(prepare.stimuli, "make", make)
+        prepare.prepare_ready_study(engine)
+        token.append(session.begin(engine, prepare.READY_STUDY, consent=True))
+        return make(*arguments)
+
+    token = []
+    monkeypatch.setattr(prepare.stimuli, "make", meanwhile)
+    prepare.prepare_ready_study(engine)
+    assert session.resume(engine, token[0], prepare.READY_STUDY) is not None
+
+
 def test_the_ready_study_is_not_made_beside_another(tmp_path):
     url = f"sqlite:///{tmp_path / 's.sqlite'}"
     assert prepare.main([str(write(tmp_path, "pairs = 2")), "--db", url]) == 0

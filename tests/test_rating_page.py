@@ -320,6 +320,7 @@ def test_an_address_that_names_a_rater_goes_before_what_the_browser_keeps(page, 
         f"rater={'x' * 101}",
         "PROLIFIC_PID=a%00b",
         "PROLIFIC_PID={{%25PROLIFIC_PID%25}}&STUDY_ID=a",
+        "rater=%2312",  # is how study.forget calls rater number 12
         "STUDY_ID=a&SESSION_ID=b",
     ],
 )
@@ -524,5 +525,6 @@ def test_calls_past_the_page_get_a_sentence(plain, value):
         assert answer.status_code == 200, answer.text
         assert "Traceback" not in answer.text
     for name in ("token", "step", "value", "measured"):
+        assert requests.post(f"{plain.url}/resume", json={name: value}).status_code == 200
         answer = requests.post(f"{plain.url}/answer", json={name: value})
         assert answer.json()["problem"].startswith('<p role="alert">'), answer.text

@@ -89,6 +89,17 @@ def kinds(seen: list) -> list[str]:
 # The whole way
 
 
+def test_who_read_the_texts_of_a_study_that_was_prepared_anew_does_not_begin(db_url):
+    engine = store.connect(db_url)
+    add_study(engine)
+    with pytest.raises(StudyError, match="was changed a moment ago"):
+        session.begin(engine, STUDY, consent=True, manifest_sha256="of another one")
+    with store.reading(engine) as database:
+        frozen = database.scalar(sa.select(Study.manifest_sha256))
+        assert database.scalar(sa.select(sa.func.count()).select_from(RatingSession)) == 0
+    assert session.begin(engine, STUDY, consent=True, manifest_sha256=frozen)
+
+
 def test_the_whole_way_from_consent_to_the_code(db_url):
     engine = store.connect(db_url)
     completion = {"code": "C123", "url": "https://example.org/done"}

@@ -450,11 +450,18 @@ def test_weights_of_another_network_are_no_start(train, cwd, capsys):
     assert "--start" in sentence and "other.safetensors" in sentence
 
 
-def test_the_whole_of_training_is_more_to_learn_from(train, whole, cwd):
-    assert train("--split", "whole", "--epochs", "1") == 0
-    config = json.loads((cwd / "results" / "paper-seed0" / "config.json").read_text())
-    assert config["training_pictures"] == 28
-    assert config["split"] == "whole"
+def test_a_recipe_that_is_chosen_by_fruits360_alone_keeps_some_of_it_back(train, cwd, capsys):
+    assert train("--split", "whole") == 2
+    assert "no pictures to choose by" in only_sentence(capsys.readouterr().err)
+    assert not (cwd / "results").exists()
+
+
+@pytest.mark.parametrize("able", [False, True])
+def test_bfloat16_is_used_where_the_processor_has_it_and_written_down(monkeypatch, able):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": able})
+    with training._autocast(torch.device("cpu"), RECIPES["colornet"]):
+        product = torch.ones(2, 2) @ torch.ones(2, 2)
+    assert product.dtype == (torch.bfloat16 if able else torch.float32)
 
 
 # Recipes that draw samples
