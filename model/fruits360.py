@@ -245,10 +245,14 @@ def describe(root: Path) -> str:
     return "\n".join(lines)
 
 
-def missing_varieties(root: Path) -> list[str]:
-    """The paper's varieties of which `root` has no picture."""
-    found = {canonical_name(file.parent.name) for file in list_files(root, "Training")}
-    return [variety for variety in PAPER_COUNTS if variety not in found]
+def unlike_the_paper(root: Path) -> list[str]:
+    """The paper's varieties of which `root` has not as many training pictures, and how many."""
+    found = Counter(canonical_name(file.parent.name) for file in list_files(root, "Training"))
+    return [
+        f"{variety} ({found[variety]} training pictures, not {count})"
+        for variety, (count, _) in PAPER_COUNTS.items()
+        if found[variety] != count
+    ]
 
 
 def download(to: Path, *, url: str = ARCHIVE_URL, timeout: float = 30) -> Path:

@@ -36,7 +36,7 @@ LEARNING_RATES = (3e-4, 1e-3, 3e-3)
 DIFFERENCES = """\
 What differs from the paper:
 
-- Data: of the paper's varieties these are missing: {missing}.
+- Data: of the paper's varieties these are not as in the paper: {unlike}.
 - A tenth of Training, in arcs of the turntable, is kept back for validation.
 - Batch size and learning rate are not in the paper; search.csv holds the search on validation
   data. Neither are the kind of upsampling (here: repeated pixels) and the padding at stride 2
@@ -143,7 +143,7 @@ def summarize(seeds: pd.DataFrame, base: dict[str, float]) -> dict:
     }
 
 
-def as_markdown(seeds: pd.DataFrame, summary: dict, missing: list[str]) -> str:
+def as_markdown(seeds: pd.DataFrame, summary: dict, unlike: list[str]) -> str:
     """The tables of results/paper/README.md."""
 
     def figure(value: float | None) -> str:
@@ -170,7 +170,7 @@ def as_markdown(seeds: pd.DataFrame, summary: dict, missing: list[str]) -> str:
     for row in seeds.itertuples():
         validation, test = figure(row.validation_loss), figure(row.test_loss)
         lines.append(f"| {row.seed} | {validation} | {test} | {row.dead_channels or '-'} |")
-    differences = DIFFERENCES.format(missing=", ".join(missing) or "none")
+    differences = DIFFERENCES.format(unlike=", ".join(unlike) or "none")
     return "\n".join([*lines, "", differences])
 
 
@@ -183,7 +183,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--ship", action="store_true", help="put the best weights in model/weights")
     arguments = parser.parse_args(argv)
     try:
-        missing = fruits360.missing_varieties(fruits360.find_root(arguments.data))
+        unlike = fruits360.unlike_the_paper(fruits360.find_root(arguments.data))
         training, validation, test = (
             to_lab(fruits360.load_split(arguments.data, split).rgb)
             for split in ("train", "val", "test")
@@ -203,7 +203,7 @@ def main(argv: list[str] | None = None) -> int:
     table.to_csv(FOLDER / "search.csv", index=False)
     seeds.to_csv(FOLDER / "seeds.csv", index=False)
     (FOLDER / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
-    (FOLDER / "README.md").write_text(as_markdown(seeds, summary, missing))
+    (FOLDER / "README.md").write_text(as_markdown(seeds, summary, unlike))
     best = FOLDER / "runs" / f"seed-{summary['best_validating_seed']}"
     shutil.copy(best / "curve.png", FOLDER / "curve.png")
     if arguments.ship:
@@ -211,7 +211,7 @@ def main(argv: list[str] | None = None) -> int:
     mean = table.groupby(["batch_size", "learning_rate"]).validation_loss.mean()
     print("validation loss, mean of three seeds:")
     print(mean.unstack().to_string(float_format="{:.5f}".format))
-    print(as_markdown(seeds, summary, missing))
+    print(as_markdown(seeds, summary, unlike))
     return 0
 
 

@@ -45,10 +45,10 @@ def test_the_table_counts_dead_outputs_and_names_every_seed():
     assert groups["both outputs alive"]["mean"] == pytest.approx(0.006)
     assert groups["one output dead"]["sd"] is None
     assert summary["best_validating_seed"] == 3
-    text = replication.as_markdown(seeds, summary, ["Pear Stone"])
+    text = replication.as_markdown(seeds, summary, ["Pear Stone (0 training pictures, not 711)"])
     assert "| Leisher & Martin | 1 | 0.0151 | - |" in text
     assert "| 2 | 0.03670 | 0.03430 | a b |" in text
-    assert "these are missing: Pear Stone." in text
+    assert "not as in the paper: Pear Stone (0 training pictures, not 711)." in text
 
 
 def test_runs_are_kept_and_those_of_other_pictures_are_refused(pictures, tmp_path, monkeypatch):
