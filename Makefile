@@ -30,7 +30,7 @@ demo: setup ## serve the page (HOST=127.0.0.1 PORT=7860)
 	@$(PYTHON) -m demo --host $(HOST) --port $(PORT) $(ARGS)
 
 test: $(VENV)/installed-test browser nginx ## install what the tests need and run them all
-	$(PYTHON) -m pytest $(ARGS)
+	$(PYTHON) -m pytest --numprocesses auto --dist loadfile $(ARGS)
 
 lint: $(VENV)/installed-test ## check style, security rules and known vulnerabilities
 	$(PYTHON) -m ruff check .

@@ -33,6 +33,7 @@ from model.photos import PhotoError
 from tests.conftest import ROOT, Server
 from tests.corpus import CLASSES, Upload, arrays, corpus, whole
 
+ARRAYS, GOOD = "arrays", "a good photo"  # of outcomes: a kind, a name
 SECONDS, MEGABYTES = 5, 1024  # that one upload may take
 TRIES = 2  # of which the faster counts
 RESULTS = ROOT / "results" / "reliability" / "corpus.json"
@@ -241,7 +242,7 @@ def post_all(uploads: Iterable[Upload], total: int) -> list[Outcome]:
             progress = tqdm(uploads, "uploads", total, unit="", disable=None)
             for kind, group in itertools.groupby(progress, lambda upload: upload.kind):
                 outcomes += [post_in_time(api, pid, upload) for upload in group]
-                outcomes.append(Outcome(kind, "a good photo", None, good(api, pid)))
+                outcomes.append(Outcome(kind, GOOD, None, good(api, pid)))
         finally:
             server.stop()
     return outcomes
@@ -261,7 +262,7 @@ def hand_over_arrays() -> list[Outcome]:
             fault = None if is_one_sentence(said) else f"said {said!r}"
         except Exception:
             fault = traceback.format_exc()
-        outcomes.append(Outcome("arrays", name, said, fault))
+        outcomes.append(Outcome(ARRAYS, name, said, fault))
     return outcomes
 
 
@@ -295,8 +296,12 @@ def main(argv: list[str] | None = None) -> int:
     for fault in faults:
         print(f"{fault['kind']}, {fault['name']!r}: {fault['fault']}", file=sys.stderr)
     if not arguments.only:
+        without_upload = sum(outcome.kind == ARRAYS for outcome in found)
+        good_photos = sum(outcome.name == GOOD for outcome in found)
         facts = {
-            "uploads": len(found),
+            "uploads": len(found) - without_upload - good_photos,
+            "arrays": without_upload,
+            "good_photos": good_photos,
             "faults": faults,
             "limits": {"seconds": SECONDS, "megabytes": MEGABYTES},
             "machine": {"system": platform.system(), "processors": os.cpu_count()},
