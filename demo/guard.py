@@ -22,7 +22,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from demo.page import NO_ROOM, has_room
 
-HEAD_SECONDS = 20  # that a client has to send the head of its first request
+HEAD_SECONDS = 20  # that a client has to send the head of a request
 BODY_SECONDS = 20  # that it may pause within a body
 UPLOAD_BYTES = 100 * 2**20
 BODY_BYTES = 2**20  # of all other requests

@@ -29,6 +29,7 @@ class Page(gr.Blocks):
         # otherwise it would copy any file of the server into that folder.
         self.has_launched = True
         self.state_session_capacity = SESSIONS
+        self.api_open = False  # who would not wait in the queue could take all threads
 
     async def preprocess_data(
         self, block_fn: BlockFunction, inputs: list, *arguments: Any, **options: Any

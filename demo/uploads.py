@@ -52,15 +52,17 @@ def _decoded(path: Path) -> np.ndarray:
     process.start()
     sender.close()  # the other process has its own: with it ends what can be received
     refused = f"{shown_name(path)} takes too much time or memory to read, or is damaged."
+    too_long = threading.Timer(SECONDS, process.kill)
+    too_long.start()
     try:
-        if receiver.poll(SECONDS):
-            answer = json.loads(receiver.recv_bytes())
-            if "shape" in answer:
-                return _receive(receiver, answer["shape"])
-            refused = answer["refused"]
+        answer = json.loads(receiver.recv_bytes())
+        if "shape" in answer:
+            return _receive(receiver, answer["shape"])
+        refused = answer["refused"]
     except (EOFError, OSError):  # the process has ended, at a limit or by a fault of the decoder
         pass
     finally:
+        too_long.cancel()
         receiver.close()
         process.kill()
         process.join()

@@ -9,6 +9,7 @@ or beside weights that are given as a file.
 """
 
 import argparse
+import hashlib
 import json
 import sys
 from dataclasses import replace
@@ -169,6 +170,9 @@ def main(argv: list[str] | None = None) -> int:
         if not sets:
             raise fruits360.DataError("Give folders of pictures with --data, --more, --photos.")
         figures = measure(colorizer, sets)
+        sha256 = hashlib.sha256(colorizer.path.read_bytes()).hexdigest()
+        for measured in figures.values():
+            measured["weights_sha256"] = sha256
     except (WeightsError, fruits360.DataError) as error:
         print(f"model.scorecard: {error}", file=sys.stderr)
         return 2
@@ -178,8 +182,9 @@ def main(argv: list[str] | None = None) -> int:
     folder = Path("results") / colorizer.name if shipped else colorizer.path.parent
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "scorecard.json"
-    if file.exists():  # what was not measured now stays
-        figures = json.loads(file.read_text()) | figures
+    if file.exists():  # what was measured of these weights, and is not now, stays
+        before = json.loads(file.read_text()).items()
+        figures = {n: f for n, f in before if f.get("weights_sha256") == sha256} | figures
     file.write_text(json.dumps(figures, indent=2) + "\n")
     (folder / "scorecard.md").write_text(as_markdown(arguments.weights, figures))
     by_variety(figures).to_csv(folder / "varieties.csv", index=False, float_format="%.3f")

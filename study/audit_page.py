@@ -1,7 +1,7 @@
 """The part of `study.audit` that rates whole sessions on a running page, in Chromium.
 
 Everything that reaches the browser is recorded and compared with what the database knows of the
-condition. The raters that this needs are deleted afterwards.
+condition. What the raters that this needs leave is deleted afterwards.
 """
 
 import json
@@ -112,7 +112,8 @@ def _rate(browser: "Browser", engine: sa.Engine, study: Study, url: str, rater: 
     page.goto(f"{url.rstrip('/')}/?rater={rater}&{ASKED_FOR}")
     record.config = page.request.get(f"{url.rstrip('/')}/config").json()
     record.texts.append(json.dumps(record.config))
-    if storage_key(study.name) not in record.texts[-1]:
+    parts = [part["props"] for part in record.config["components"]]
+    if storage_key(study.name) not in [part.get("storage_key") for part in parts]:
         raise StudyError(f"The page at {url} does not run the study {study.name!r}.")
     step, started, tried = None, False, False
     for _ in range(STEPS):

@@ -139,7 +139,7 @@ def begin(
     consent: bool,
     identity: Identity | None = None,
     simulated: bool = False,
-    manifest_sha256: str | None = None,
+    created_at: str | None = None,
     rng: np.random.Generator | None = None,
 ) -> str:
     """Start a session and return its token; with an identity that has one already, that one's.
@@ -153,7 +153,7 @@ def begin(
         consent: must be True.
         identity: whom a recruiting service sent.
         simulated: the rater is a program.
-        manifest_sha256: of the study whose texts were consented to; None: as it is now.
+        created_at: of the study whose texts were consented to, in ISO format; None: as it is now.
         rng: draws the order, and the list where several are as good.
 
     Raises:
@@ -169,7 +169,7 @@ def begin(
         if identity and (token := _token_of(session, study, identity)):
             return token
         config = _config(study)
-        if manifest_sha256 not in (None, study.manifest_sha256):
+        if created_at not in (None, study.created_at.isoformat()):
             raise StudyError(config.texts.changed)
         counts = _sessions_by_list(session, study, config, simulated)
         if config.quota is not None and sum(counts.values()) >= config.quota:

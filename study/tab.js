@@ -2,6 +2,7 @@
 // study/tab.py puts a heading with `data-step` at the top of each step; whatever else is needed
 // stands in data attributes, so that nothing here is specific to a study.
 (() => {
+  const PATIENCE = 30_000; // milliseconds for an answer of the server
   const identified = ["PROLIFIC_PID", "rater"];
   const parameters = new URLSearchParams(location.search);
   const recruited =
@@ -79,25 +80,30 @@
     };
   };
 
-  // Send what a rater does; what is shown then, or null where the server does not answer. A second
-  // click meanwhile waits for what the first one brings.
-  let sending = null;
-  const send = (route, given) =>
-    sending ??= post(route, given).catch(() => null).finally(() => { sending = null; });
+  // Send what a rater does at a step; what is shown then, or null where the server gives no proper
+  // answer. A second click meanwhile waits for what the first one brings.
+  let sending = null; // {step, told}
+  const send = (route, step, given) => {
+    if (sending?.step === step) return sending.told;
+    const ours = { step, told: post(route, given()).catch(() => null) };
+    sending = ours;
+    return ours.told.finally(() => { if (sending === ours) sending = null; });
+  };
 
   const post = async (route, given) => {
-    const told = await fetch(route + location.search, {
+    const told = await fetch(route, {
       method: "POST",
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify(given),
+      signal: AbortSignal.timeout(PATIENCE),
     });
     if (!told.ok) throw new Error(told.status);
     return told.json();
   };
 
   window.answer = (token, step, value) =>
-    send("answer", { token, step, value, measured: measured(step, value) });
-  window.resume = (token) => send("resume", { token });
+    send("answer", step, () => ({ token, step, value, measured: measured(step, value) }));
+  window.resume = (token) => send("resume", "", () => ({ token }));
 
   // What is shown, place by place; a place that nothing is said of stays as it is.
   window.spread = (shown, names) =>

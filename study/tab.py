@@ -56,7 +56,7 @@ def build(
     with reading(engine) as database:
         study = find_study(database, study_name)
         check_frozen(study)
-        pictures_from, manifest_sha256 = study.pictures_from, study.manifest_sha256
+        pictures_from, created_at = study.pictures_from, study.created_at.isoformat()
         config = StudyConfig.frozen(study.config)
     texts, rates = config.texts, config.protocol == "rating"
 
@@ -139,7 +139,6 @@ def build(
         "telling": telling,
         "feedback": feedback,
         "commenting": commenting,
-        "comment": comment,
         "done": done,
         "stored": stored,
         "code": code,
@@ -188,12 +187,10 @@ def build(
             now["somebody_else"] = gr.update(visible=True)
         return now | (selected if who or recruited or comes_back else {})
 
-    def on_start(agreed: object, request: gr.Request) -> tuple[object, Shown]:
+    def on_start(agreed: object, made: object, request: gr.Request) -> tuple[object, Shown]:
         try:
             who = identity(request)
-            new = session.begin(
-                engine, study_name, consent=agreed, identity=who, manifest_sha256=manifest_sha256
-            )
+            new = session.begin(engine, study_name, consent=agreed, identity=who, created_at=made)
             now = shown.show(session.resume(engine, new, study_name), config)
         except StudyError as error:
             return gr.skip(), shown.problem(error)
@@ -212,15 +209,17 @@ def build(
         event.success(None, [view], outputs, js=f"(shown) => spread(shown, {names})", **common)
 
     spread(page.load(on_load, [kept], [view], **common))
-    spread(start.click(on_start, [consent], [kept, view], **common))
+    # a page that stayed open tells which study's texts it shows
+    js = f"(agreed) => [agreed, {json.dumps(created_at)}]"
+    spread(start.click(on_start, [consent, step], [kept, view], js=js, **common))
     spread(somebody_else.click(on_somebody_else, [], [kept, view], **common))
 
-    not_sent = json.dumps(shown.problem(texts.not_sent))
+    no_answer = json.dumps(shown.problem(texts.no_answer))
 
     def asks(button: gr.Button, given: gr.components.Component, what: str) -> None:
         """Let `button` send `what` to `study.routes`, a JavaScript expression that knows of
         `token`, `step` and what is `given`."""
-        js = f"async (token, step, given) => spread(await {what} ?? {not_sent}, {names})"
+        js = f"async (token, step, given) => spread(await {what} ?? {no_answer}, {names})"
         button.click(None, [token, step, given], outputs, js=js, **common)
 
     def answers(button: gr.Button, given: gr.components.Component, value: str) -> None:

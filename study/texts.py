@@ -177,7 +177,10 @@ One picture was painted blue on purpose. It only shows whether somebody looked a
     changed: str = (
         "This study was changed a moment ago and is not ready yet. Please come back later."
     )
-    not_sent: str = "Not saved: the server does not answer. Please try again."
+    no_answer: str = (
+        "The server gave no answer, so it is not known whether this was saved. Please press the"
+        " button again in a moment; if it was, your first answer counts."
+    )
     too_many: str = "That was too much for one minute. Please go on a little later."
     bad_link: str = (
         "This address is not complete. Please open the link again as it was given to you."

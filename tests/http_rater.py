@@ -85,7 +85,7 @@ class HttpRater:
         Raises:
             RuntimeError: the page refuses a step, or does not answer for too long.
         """
-        asked = {"fn_index": self._page.start, "data": [True], "session_hash": self.name}
+        asked = {"fn_index": self._page.start, "data": [True, None], "session_hash": self.name}
         shown = await self._until_done("/gradio_api/run/predict", asked)
         token = shown["token"]
         while True:
@@ -181,6 +181,5 @@ class Steps:
         parts = {part["props"].get("elem_id"): part for part in config["components"]}
         rating = parts["rating"]["props"]
         self.scale = [value for _, value in rating["choices"]] if rating["visible"] else []
-        begins = [parts["consent"]["id"]]
-        calls = config["dependencies"]
-        self.start = next(call["id"] for call in calls if call["inputs"] == begins)
+        consent, calls = parts["consent"]["id"], config["dependencies"]
+        self.start = next(call["id"] for call in calls if consent in call["inputs"])

@@ -4,8 +4,9 @@
     python -m tests.load --memory
 
 Starts the server, on 127.0.0.1 and on a database of its own, and drives raters through the study
-as fast as it lets them; then as many through a Gradio page whose function does nothing, so that
-what is our own shows as a ratio. Then compares every acknowledged rating with the database.
+as fast as it lets them; then as many through a Gradio page whose function does nothing, within
+Gradio's queue and outside it, to compare with. Then compares every acknowledged rating with the
+database.
 Writes results/reliability/load-ENGINE.json. `--memory` measures, in half an hour, the server's
 memory and files after 100 and after 2,000 colorizations: results/reliability/memory.json.
 """

@@ -11,7 +11,7 @@ import pytest
 import requests
 import sqlalchemy as sa
 
-from study import plates, prepare, store
+from study import plates, prepare, session, store
 from study.config import StudyConfig
 from study.tables import Answer, Participant, Rating, RatingSession, Stimulus, Study, Trial
 from tests.conftest import serving
@@ -409,6 +409,26 @@ def test_a_locked_database_keeps_the_answer_on_the_page(page, plain):
     assert took < 2000, "it was given when it was first sent"
 
 
+def test_an_answer_whose_acknowledgement_is_lost_stands_when_it_is_sent_again(page, plain):
+    start(page, plain)
+    choose(page, 7)
+
+    def drop(route):
+        route.fetch()
+        route.abort()
+
+    page.route("**/answer", drop)
+    page.locator("#next").click()
+    page.get_by_role("alert").get_by_text("not known whether this was saved").wait_for()
+    assert page.get_by_label("7", exact=True).is_checked()
+    page.unroute("**/answer")
+    choose(page, 3)
+    page.locator("#next").click()
+    wait_for_pair(page, 2)
+    assert plain.ratings() == [7], "the first answer counts"
+    assert not page.get_by_role("alert").is_visible()
+
+
 def test_of_two_tabs_the_older_one_gets_the_pair_that_is_due(page, plain):
     start(page, plain)
     other = page.context.new_page()
@@ -524,7 +544,11 @@ def test_calls_past_the_page_get_a_sentence(plain, value):
         )
         assert answer.status_code == 200, answer.text
         assert "Traceback" not in answer.text
-    for name in ("token", "step", "value", "measured"):
-        assert requests.post(f"{plain.url}/resume", json={name: value}).status_code == 200
-        answer = requests.post(f"{plain.url}/answer", json={name: value})
+    token = session.begin(plain.engine, "fruit", consent=True)
+    due = session.resume(plain.engine, token, "fruit")
+    given = {"token": token, "step": due.step, "value": "no choice", "measured": {}}
+    for name in given:
+        changed = given | {name: value}
+        assert requests.post(f"{plain.url}/resume", json=changed).status_code == 200
+        answer = requests.post(f"{plain.url}/answer", json=changed)
         assert answer.json()["problem"].startswith('<p role="alert">'), answer.text

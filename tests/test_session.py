@@ -93,11 +93,11 @@ def test_who_read_the_texts_of_a_study_that_was_prepared_anew_does_not_begin(db_
     engine = store.connect(db_url)
     add_study(engine)
     with pytest.raises(StudyError, match="was changed a moment ago"):
-        session.begin(engine, STUDY, consent=True, manifest_sha256="of another one")
+        session.begin(engine, STUDY, consent=True, created_at="2026-01-01T00:00:00+00:00")
     with store.reading(engine) as database:
-        frozen = database.scalar(sa.select(Study.manifest_sha256))
+        made = database.scalar(sa.select(Study.created_at)).isoformat()
         assert database.scalar(sa.select(sa.func.count()).select_from(RatingSession)) == 0
-    assert session.begin(engine, STUDY, consent=True, manifest_sha256=frozen)
+    assert session.begin(engine, STUDY, consent=True, created_at=made)
 
 
 def test_the_whole_way_from_consent_to_the_code(db_url):

@@ -457,11 +457,16 @@ def test_a_recipe_that_is_chosen_by_fruits360_alone_keeps_some_of_it_back(train,
 
 
 @pytest.mark.parametrize("able", [False, True])
-def test_bfloat16_is_used_where_the_processor_has_it_and_written_down(monkeypatch, able):
+def test_bfloat16_is_used_where_the_processor_has_it(monkeypatch, able):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": able})
     with training._autocast(torch.device("cpu"), RECIPES["colornet"]):
         product = torch.ones(2, 2) @ torch.ones(2, 2)
     assert product.dtype == (torch.bfloat16 if able else torch.float32)
+
+
+def test_what_it_computed_with_is_written_down(colornet):
+    config = json.loads((colornet / "config.json").read_text())
+    assert config["bfloat16"] == training._computes_bfloat16(torch.device("cpu"))
 
 
 # Recipes that draw samples
