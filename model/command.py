@@ -113,7 +113,9 @@ def main(argv: list[str] | None = None) -> int:
         help="up to N other plausible versions, <name>-colorized-1.png and so on",
     )
     parser.add_argument(
-        "--resume", action="store_true", help="leave out photos whose result is there and newer"
+        "--resume",
+        action="store_true",
+        help="leave out photos whose result is there and newer, whatever options made it",
     )
     parser.add_argument(
         "--engine",

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from scipy import stats
+from tqdm import tqdm
 
 from study.audit import SUSPICIOUS, Finding, Picture
 from study.forget import forget
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 WIDTH, HEIGHT = 1280, 900
 STEPS = 500  # that a session may have at most
+AUDITOR = "audit-of-the-page-"  # how the names of its raters begin
 PATIENCE = 30_000  # milliseconds for a step to appear
 WORDS = ("control", "generated", "condition", "attention", "stimulus")
 ASKED_FOR = "condition=control&list=A&arm=control"  # in the address; must change nothing
@@ -62,16 +64,17 @@ def audit_page(
     Raises:
         StudyError: no browser, no such page, or it serves another study.
     """
-    raters = [f"audit-{secrets.token_hex(8)}" for _ in range(sessions)]
+    _forget_auditors(engine, study)  # whom an audit that was killed left behind
+    raters = [f"{AUDITOR}{secrets.token_hex(8)}" for _ in range(sessions)]
     before = _sizes(engine, study)
     try:
         with _chromium() as browser:
-            records = [_rate(browser, engine, study, url, rater) for rater in raters]
+            progress = tqdm(raters, "sessions", unit="", disable=None)
+            records = [_rate(browser, engine, study, url, rater) for rater in progress]
         conditions = _conditions(engine, study, raters)
         after = _sizes(engine, study)
     finally:
-        for number in _numbers(engine, study, raters):
-            forget(engine, number, event="audited")  # is no rater who was deleted
+        _forget_auditors(engine, study)
     return [
         _words(study, pictures, records),
         _fields(records, conditions),
@@ -125,7 +128,7 @@ def _rate(browser: "Browser", engine: sa.Engine, study: Study, url: str, rater: 
         step = heading.evaluate("head => head.dataset.step")
         if step == "done":
             break
-        if started and not _numbers(engine, study, [rater]):
+        if started and not _auditors(engine, study):
             raise StudyError(f"The page at {url} uses another database; give that with --db.")
         started = True
         record.texts.append(page.locator("#rate").evaluate("rate => rate.outerHTML"))
@@ -245,11 +248,16 @@ def _sizes(engine: sa.Engine, study: Study) -> dict[str, int]:
     return {name: counts.finished + counts.live for name, counts in lists.items()}
 
 
-def _numbers(engine: sa.Engine, study: Study, raters: Sequence[str]) -> Sequence[int]:
-    """The numbers of those of `raters` who began."""
+def _auditors(engine: sa.Engine, study: Study) -> Sequence[int]:
+    """The numbers of the raters of an audit."""
     with reading(engine) as session:
-        wanted = (Participant.external_id.in_(raters), Participant.study_id == study.id)
+        wanted = (Participant.external_id.startswith(AUDITOR), Participant.study_id == study.id)
         return session.scalars(sa.select(Participant.rater_id).where(*wanted)).all()
+
+
+def _forget_auditors(engine: sa.Engine, study: Study) -> None:
+    for number in _auditors(engine, study):
+        forget(engine, number, event="audited")  # is no rater who was deleted
 
 
 # The findings

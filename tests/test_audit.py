@@ -10,7 +10,7 @@ import pytest
 import tiny_study
 from PIL import Image
 
-from study import audit, audit_page, prepare, store
+from study import audit, audit_page, prepare, session, store
 from study.source import read_database
 from study.status import status
 from study.store import StudyError
@@ -99,6 +99,8 @@ def test_whole_sessions_on_a_running_page_tell_nothing_and_leave_nobody(server):
     url = server.flags[server.flags.index("--db") + 1]
     command = [sys.executable, "-m", "study.audit", "--db", url, "--url", server.url]
     command += ["--study", prepare.READY_STUDY]
+    left = session.Identity(f"{audit_page.AUDITOR}that was killed")
+    session.begin(store.connect(url), prepare.READY_STUDY, consent=True, identity=left)
     done = subprocess.run([*command, "--sessions", "2"], cwd=ROOT, capture_output=True, text=True)
     assert "13 of 13 checks passed, on the frozen pictures and the page." in done.stdout
     assert done.returncode == 0

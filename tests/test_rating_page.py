@@ -421,6 +421,13 @@ def test_an_answer_whose_acknowledgement_is_lost_stands_when_it_is_sent_again(pa
     page.locator("#next").click()
     page.get_by_role("alert").get_by_text("not known whether this was saved").wait_for()
     assert page.get_by_label("7", exact=True).is_checked()
+    shades = [
+        page.locator("#rating label")
+        .nth(index)
+        .evaluate("e => getComputedStyle(e).backgroundColor")
+        for index in (6, 7)
+    ]
+    assert shades[0] != shades[1], "the chosen one is seen without the focus"
     page.unroute("**/answer")
     choose(page, 3)
     page.locator("#next").click()
