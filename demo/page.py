@@ -13,7 +13,7 @@ NOT_UPLOADED = "The photo did not arrive; upload it as a file."
 WRONG = "What was sent is not what this function takes; /?view=api tells what it takes."
 NO_ROOM = "There is no room for photos at the moment; please come back later."
 SPARE_BYTES = 2**30  # of the disk, which photos leave to all else
-SESSIONS = 200  # tabs of browsers that Gradio remembers, 0.2 MB each: those used last
+SESSIONS = 500  # tabs of browsers that Gradio remembers, 0.2 MB each: those used last
 LONG = 200  # letters, from which on nobody reads a sentence
 
 log = logging.getLogger(__name__)
