@@ -26,8 +26,9 @@ help: ## list the commands
 
 setup: $(VENV)/installed ## make .venv and install requirements.txt
 
+# glibc keeps what its threads free for each of them apart, which adds up; in two arenas it does not.
 demo: setup ## serve the page (HOST=127.0.0.1 PORT=7860)
-	@$(PYTHON) -m demo --host $(HOST) --port $(PORT) $(ARGS)
+	@MALLOC_ARENA_MAX=2 $(PYTHON) -m demo --host $(HOST) --port $(PORT) $(ARGS)
 
 test: $(VENV)/installed-test browser nginx ## install what the tests need and run them all
 	$(PYTHON) -m pytest --numprocesses auto --dist loadfile $(ARGS)

@@ -369,6 +369,7 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     with tempfile.TemporaryDirectory() as folder:
         os.environ["GRADIO_TEMP_DIR"] = str(Path(folder, "files"))
+        os.environ["MALLOC_ARENA_MAX"] = "2"  # as `make demo` and deploy/ have it
         url = arguments.db or f"sqlite:///{folder}/study.sqlite"
         if arguments.memory:
             found, name = measure_memory(url, Path(folder, "files")), "memory"
