@@ -13,7 +13,6 @@ from PIL import Image
 from study import audit, audit_page, prepare, session, store
 from study.source import read_database
 from study.status import status
-from study.store import StudyError
 from tests.conftest import ROOT
 
 
@@ -85,13 +84,13 @@ def test_a_page_that_runs_another_study_or_database_is_left_alone(server, tmp_pa
     prepare.prepare_ready_study(elsewhere)
     tiny_study.add_study(engine, name="newer")
     before = status(engine, prepare.READY_STUDY).total.started
-    study, pictures = audit.load(engine, "newer")
-    with pytest.raises(StudyError, match="does not run the study 'newer'"):
-        audit_page.audit_page(engine, study, pictures, server.url, 1)
+    command = [sys.executable, "-m", "study.audit", "--url", server.url, "--sessions", "1", "--db"]
+    asked = {"cwd": ROOT, "capture_output": True, "text": True}
+    refused = subprocess.run([*command, url, "--study", "newer"], **asked)
+    assert "does not run the study 'newer'" in refused.stderr
     assert status(engine, prepare.READY_STUDY).total.started == before
-    study, pictures = audit.load(elsewhere, None)
-    with pytest.raises(StudyError, match="uses another database"):
-        audit_page.audit_page(elsewhere, study, pictures, server.url, 2)
+    refused = subprocess.run([*command, str(elsewhere.url)], **asked)
+    assert "uses another database" in refused.stderr
     assert store.ratings(engine, prepare.READY_STUDY).empty
 
 

@@ -165,14 +165,14 @@ def test_the_scorecard_writes_figures_table_and_varieties(
     monkeypatch.chdir(tmp_path)
     flags = [part for name, folder in folders.items() for part in (f"--{name}", str(folder))]
     assert main([*flags, "--weights", str(weights)]) == 0
-    folder = tmp_path / "results" / "untrained"
+    folder = weights.parent
     figures = json.loads((folder / "scorecard.json").read_text(), parse_constant=pytest.fail)
     assert [figures[name]["pictures"] for name in SETS] == [36, 28, 6]
     assert figures["unseen"]["one_pin"] > 0 and figures["unseen"]["three_pins"] > 0
 
     table = (folder / "scorecard.md").read_text()
     assert table in capsys.readouterr().out
-    assert "classic 36, unseen 28, photos 6" in table and "--weights untrained" in table
+    assert "classic 36, unseen 28, photos 6" in table and f"--weights {weights}" in table
     lines = {line.split(" | ")[0].strip("| "): line for line in table.splitlines() if "|" in line}
     for key, (title, goals) in ROWS.items():
         cells = lines[title].strip("| ").split(" | ")[1:]
