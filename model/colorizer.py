@@ -8,6 +8,7 @@ The page, the command line, the study and the tests all come through `Colorizer.
 
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from numbers import Real
 from pathlib import Path
 
@@ -43,6 +44,21 @@ PLACES = 3  # pins that bring an alternative about
 
 class VividnessError(ValueError):
     """A vividness that cannot be used; the message is one sentence that says what can."""
+
+
+@dataclass(frozen=True)
+class _Scaled:
+    """A photo at the network's scale.
+
+    Attributes:
+        rgb: (h, w, 3) uint8.
+        shape: of the full-size photo, in whose pixels its pins are.
+        chroma: factor on the ab that the network gives; the ab of pins it is told divided by it.
+    """
+
+    rgb: np.ndarray
+    shape: tuple[int, ...]
+    chroma: float
 
 
 class Colorizer:
@@ -104,8 +120,7 @@ class Colorizer:
             PinError: as in `colorize`.
         """
         self._check_pins(pins, rgb)
-        small = self._at_working_scale(rgb)
-        return self._predict(small, pins, rgb.shape)
+        return self._predict(self._at_working_scale(rgb), pins)
 
     def alternatives(self, photo: np.ndarray, *, count: int = 4) -> list[tuple[Pin, ...]]:
         """Clearly different versions that are plausible too, each as the pins that bring it about.
@@ -123,9 +138,9 @@ class Colorizer:
         rgb = array_to_rgb(photo)
         if not (self.takes_pins and hasattr(self.network, "distribution")):
             return []
-        small = self._at_working_scale(rgb)
-        automatic = self._predict(small, (), rgb.shape)
-        probability = self._distribution(small, (), rgb.shape)
+        scaled = self._at_working_scale(rgb)
+        small, automatic = scaled.rgb, self._predict(scaled)
+        probability = self._distribution(scaled)
         weight = _weight_of_fruit(small, automatic)
         fruit = weight > weight.mean() / 2
         cells = cv2.resize(weight, probability.shape[1::-1], interpolation=cv2.INTER_AREA)
@@ -137,7 +152,7 @@ class Colorizer:
                 break
             likely_here = cells * share_near(probability, color[None])[..., 0]
             pins = _pins_of(color, likely_here, self.network.cell, small, rgb.shape)
-            version = recolor(small, self._predict(small, pins, rgb.shape))
+            version = recolor(small, self._predict(scaled, pins))
             differences = (np.median(ciede2000(version[fruit], old[fruit])) for old in shown)
             if pins and min(differences) >= DISTINCT:
                 versions.append(pins)
@@ -166,11 +181,11 @@ class Colorizer:
         self._check_pins(pins, rgb)
         if not hasattr(self.network, "distribution"):
             return []
-        small = self._at_working_scale(rgb)
-        probability = self._distribution(small, pins, rgb.shape)
-        row, column = place_in(x, y, rgb.shape, small.shape)
+        scaled = self._at_working_scale(rgb)
+        probability = self._distribution(scaled, pins)
+        row, column = place_in(x, y, rgb.shape, scaled.rgb.shape)
         cell = self.network.cell
-        luminance = rgb_to_lab(small)[row, column, 0]
+        luminance = rgb_to_lab(scaled.rgb)[row, column, 0]
         return palette(probability[row // cell, column // cell], luminance, count)
 
     @torch.inference_mode()
@@ -183,8 +198,8 @@ class Colorizer:
         """
         if not hasattr(self.network, "familiarity"):
             return True
-        small = self._at_working_scale(array_to_rgb(photo))
-        summary = self.network.summary(*self._inputs(small, (), photo.shape))
+        scaled = self._at_working_scale(array_to_rgb(photo))
+        summary = self.network.summary(*self._inputs(scaled))
         return self.network.familiarity(summary).item() <= 1
 
     def _check_pins(self, pins: Sequence[Pin], rgb: np.ndarray) -> None:
@@ -195,40 +210,43 @@ class Colorizer:
         for pin in pins:
             pin.check(rgb.shape[1], rgb.shape[0])
 
-    def _at_working_scale(self, rgb: np.ndarray) -> np.ndarray:
+    def _at_working_scale(self, rgb: np.ndarray) -> _Scaled:
         """`rgb` with its fruit as large as the network knows it from training.
 
         A fruit on white is brought to `studio_scale`, the whole to `photo_scale` at most. Another
-        photo is brought down to `photo_scale`; a tiny one is enlarged, to `studio_scale`.
+        photo is brought down to `photo_scale` and its colours take `photo_chroma`; a tiny one is
+        enlarged, to `studio_scale`.
         """
         studio, photo = self.network.studio_scale, self.network.photo_scale
         longer = max(rgb.shape[:2])
         mask = _fruit_on_white(rgb)
         if mask is None:
-            pixels = np.clip(longer, studio, photo)
+            pixels, chroma = np.clip(longer, studio, photo), self.network.photo_chroma
         else:
             # 2: the last pixel, and the half-covered rim that is not in the mask
             share = max(np.ptp(places) + 2 for places in np.nonzero(mask)) / max(mask.shape)
             pixels = studio if share >= FILLS_FRAME else min(studio / share, photo)
-        return _scaled(rgb, pixels / longer)
+            chroma = 1.0
+        return _Scaled(_resized(rgb, pixels / longer), rgb.shape, chroma)
 
     @torch.inference_mode()
-    def _predict(self, small: np.ndarray, pins: Sequence[Pin], shape: tuple) -> np.ndarray:
-        """Real ab, (h, w, 2) float32, of `small`, a photo of this full `shape` at the network's
-        scale."""
-        ab = self.network(*self._inputs(small, pins, shape))
-        return denormalize_ab(ab[0].permute(1, 2, 0).numpy())
+    def _predict(self, scaled: _Scaled, pins: Sequence[Pin] = ()) -> np.ndarray:
+        """Real ab, (h, w, 2) float32."""
+        ab = self.network(*self._inputs(scaled, pins))
+        return scaled.chroma * denormalize_ab(ab[0].permute(1, 2, 0).numpy())
 
     @torch.inference_mode()
-    def _distribution(self, small: np.ndarray, pins: Sequence[Pin], shape: tuple) -> np.ndarray:
-        """Probabilities of the ab bins, (rows, columns, bins) float32, otherwise as `_predict`."""
-        logits = self.network.distribution(*self._inputs(small, pins, shape))[1]
+    def _distribution(self, scaled: _Scaled, pins: Sequence[Pin] = ()) -> np.ndarray:
+        """Probabilities of the ab bins, (rows, columns, bins) float32."""
+        logits = self.network.distribution(*self._inputs(scaled, pins))[1]
         return logits[0].softmax(0).permute(1, 2, 0).numpy()
 
-    def _inputs(self, small: np.ndarray, pins: Sequence[Pin], shape: tuple) -> tuple[Tensor, ...]:
-        inputs = [normalize_luminance(rgb_to_lab(small)[..., 0])[None]]
+    def _inputs(self, scaled: _Scaled, pins: Sequence[Pin] = ()) -> tuple[Tensor, ...]:
+        inputs = [normalize_luminance(rgb_to_lab(scaled.rgb)[..., 0])[None]]
         if pins:
-            inputs.append(hints_of(pins, shape, small.shape))
+            hints = hints_of(pins, scaled.shape, scaled.rgb.shape)
+            hints[:2] /= scaled.chroma
+            inputs.append(hints)
         return tuple(torch.from_numpy(channels[None]) for channels in inputs)
 
 
@@ -243,7 +261,7 @@ def check_vividness(vividness: float) -> None:
 def _fruit_on_white(rgb: np.ndarray) -> np.ndarray | None:
     """Where the fruit is, (h, w) bool with `SKETCH` pixels on the longer side, judged by luminance
     alone; None for a photo without a white border."""
-    sketch = _scaled(rgb, SKETCH / max(rgb.shape[:2]))
+    sketch = _resized(rgb, SKETCH / max(rgb.shape[:2]))
     sketch = luminance_to_gray(rgb_to_lab(sketch)[..., 0])
     border = np.concatenate([sketch[0], sketch[-1], sketch[:, 0], sketch[:, -1]])
     mask = fruit_mask(sketch)
@@ -261,7 +279,7 @@ def _weight_of_fruit(small: np.ndarray, ab: np.ndarray) -> np.ndarray:
     return weight + np.float32(1e-3)
 
 
-def _scaled(rgb: np.ndarray, factor: float) -> np.ndarray:
+def _resized(rgb: np.ndarray, factor: float) -> np.ndarray:
     height, width = rgb.shape[:2]
     return resize(rgb, (max(1, round(width * factor)), max(1, round(height * factor))))
 

@@ -12,7 +12,7 @@ import argparse
 import json
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import chain
 
 import numpy as np
@@ -20,13 +20,13 @@ import pandas as pd
 from tqdm import tqdm
 
 from model import datasets, fruits360
+from model.color import normalize_ab, rgb_to_lab
 from model.colorizer import DEFAULT_WEIGHTS, Colorizer
 from model.datasets import Photos
 from model.machine_rater import machine_rater
-from model.metrics import ciede2000, color_mask, colorfulness, fruit_mask
+from model.metrics import ab_mse, ciede2000, color_mask, colorfulness, fruit_mask
 from model.networks import WeightsError
-from model.training import evaluation_loss, to_lab
-from model.upsampling import recolor
+from model.upsampling import recolor, resize
 
 
 def evaluate(
@@ -47,26 +47,24 @@ def evaluate(
         photo: all that are in colour): ciede2000_mean, ciede2000_median, colorfulness_ratio;
         `kinds` holds the last three for each kind.
     """
+    losses = []
     fruit = defaultdict(list)  # by kind: difference, generated and true pixels of each picture
     photos = isinstance(pictures, Photos)
     names = pictures.kinds if photos else map(kind, pictures.varieties)
     bar = tqdm(pictures.rgb, desc="evaluating", unit="", disable=None)
     for rgb, name in zip(bar, names, strict=True):
+        ab = colorizer.predict_ab(rgb)
+        paper_units = map(normalize_ab, (resize(ab, rgb.shape[1::-1]), rgb_to_lab(rgb)[..., 1:]))
+        losses.append(ab_mse(*paper_units))
         mask = color_mask(rgb) if photos else fruit_mask(rgb)
-        generated, true = recolor(rgb, colorizer.predict_ab(rgb))[mask], rgb[mask]
+        generated, true = recolor(rgb, ab)[mask], rgb[mask]
         fruit[name].append((ciede2000(generated, true), generated, true))
     return {
         "pictures": len(pictures.rgb),
-        "ab_mse": evaluation_loss(colorizer.network, _lab(pictures)),
+        "ab_mse": float(np.mean(losses)),
         **_figures(list(chain(*fruit.values()))),
         "kinds": {name: _figures(fruit[name]) for name in sorted(fruit)},
     }
-
-
-def _lab(pictures: fruits360.Pictures | Photos) -> Sequence[np.ndarray]:
-    if isinstance(pictures, Photos):
-        return [to_lab(rgb[None])[0] for rgb in pictures.rgb]
-    return to_lab(pictures.rgb)
 
 
 def _figures(pictures: list[tuple]) -> dict[str, float | None]:

@@ -7,7 +7,8 @@ Those with a `distribution` also give the logits of `model.color.AB_BINS`, `(N, 
 for each square of `cell` pixels.
 
 Attributes: `studio_scale` and `photo_scale`, the pixels of the longer side of a fruit on white and
-of any other photo at which the network was trained.
+of any other photo at which the network was trained; `photo_chroma`, the factor that the colours of
+such other photos need.
 """
 
 import json
@@ -40,6 +41,7 @@ class PaperNet(nn.Module):
     """
 
     studio_scale = photo_scale = 100
+    photo_chroma = 1.0
 
     def __init__(self) -> None:
         super().__init__()
@@ -85,6 +87,7 @@ class ColorNet(nn.Module):
 
     studio_scale = 100
     photo_scale = 256
+    photo_chroma = 1.15  # the mean of the colours that are possible is duller than any of them
     cell = 8
     coarsest = 16
 
@@ -194,6 +197,7 @@ class ZhangNet(nn.Module):
 
     studio_scale = 100
     photo_scale = 256
+    photo_chroma = 1.0
     cell = 4
 
     def __init__(self, *, width: float = 0.25, temperature: float = 0.38) -> None:

@@ -22,6 +22,8 @@ class Painter(ColorNet):
         seen: height and width of the last picture.
     """
 
+    photo_chroma = 1.0
+
     def __init__(self, likely: dict[tuple[int, int], float], reach: int) -> None:
         nn.Module.__init__(self)
         self.likely, self.reach, self.seen = likely, reach, (0, 0)

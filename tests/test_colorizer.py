@@ -13,7 +13,7 @@ from model.metrics import ciede2000, fruit_mask
 from model.networks import WeightsError
 from model.photos import PhotoError
 from model.rendered import render
-from tests.painter import painter
+from tests.painter import Painter, painter
 
 
 @pytest.fixture(scope="module")
@@ -293,6 +293,22 @@ def test_vividness_is_a_factor_on_the_chroma():
     chroma = [np.hypot(*rgb_to_lab(rgb)[20, 20, 1:]) for rgb in colored]
     assert np.ptp(colored[0], axis=-1).max() == 0
     np.testing.assert_allclose(chroma[1:], [20, 40, 60], atol=1.5)
+
+
+def test_the_chroma_that_photos_need_is_for_photos_alone_and_not_for_pins(monkeypatch):
+    """A pinned colour comes out as it was pinned."""
+    scenes = {"photo": np.full((100, 100), 140, np.uint8), "white": on_white(200, 0.9)}
+    pin = Pin(50, 50, (150, 110, 100))
+    ab = {}
+    for factor in (1.0, 1.5):
+        monkeypatch.setattr(Painter, "photo_chroma", factor)
+        for name, rgb in scenes.items():
+            ab[name, factor] = painter().predict_ab(grey(rgb) if rgb.ndim == 2 else rgb)
+        pinned = painter().colorize(scenes["photo"], pins=[pin])
+        wanted = rgb_to_lab(np.uint8([[pin.rgb]]))[0, 0, 1:]
+        np.testing.assert_allclose(rgb_to_lab(pinned)[50, 50, 1:], wanted, atol=1.5)
+    np.testing.assert_allclose(ab["photo", 1.5], 1.5 * ab["photo", 1.0], rtol=1e-5)
+    np.testing.assert_array_equal(ab["white", 1.5], ab["white", 1.0])
 
 
 @pytest.mark.parametrize("vividness", [-0.1, 2.01, np.nan, np.inf])
