@@ -126,7 +126,8 @@ if (state().place) trigger("select");
 """
 
 # versions: [{picture, pins}...]
-OTHERS = """<p>Other colours</p><div class="row">${versions.map(({ picture }, index) =>
+OTHERS = """<p>${title}</p>
+<div class="row">${versions.map(({ picture }, index) =>
   `<button type="button" data-index="${index}" aria-label="Other colours ${index + 1}"><img
     src="${picture}" alt="" draggable="false"></button>`).join("")}</div>"""
 
@@ -205,6 +206,7 @@ def others() -> gr.HTML:
         visible=False,
         elem_id="others",
         versions=[],
+        title="",
     )
 
 

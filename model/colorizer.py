@@ -34,6 +34,7 @@ from model.upsampling import recolor, resize
 
 DEFAULT_WEIGHTS = "colornet"
 UNKNOWN = "The network knows fruit and this looks unlike it: take the colours as a guess."
+NO_DOUBT = "No other colours are likely here."
 MAX_VIVIDNESS = 2
 SKETCH = 100  # pixels of the longer side at which a photo is told from a fruit on white
 WHITE_BORDER = 2 / 3  # white share of the outermost pixels: all Fruits-360 has more, photos less

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import torch
 
-from model.colorizer import UNKNOWN, Colorizer, save_png
+from model.colorizer import NO_DOUBT, UNKNOWN, Colorizer, save_png
 from model.photos import PhotoError, read_photo, shown_name
-from model.pins import Pin, PinError
+from model.pins import MAX_PINS, Pin, PinError
 
 PHOTOS_AT_ONCE = 50  # that Ray hands to a worker: fewer cost more overhead, more come out unevenly
 
@@ -57,17 +57,20 @@ class Task:
 
     def _colorize(self, photo: Path, target: Path) -> Outcome:
         rgb = read_photo(photo)
-        versions = [()]
+        versions, notes = [()], []
         if self.alternatives:
             versions += self.colorizer.alternatives(rgb, count=self.alternatives)
+            if len(versions) == 1:
+                notes.append(NO_DOUBT)
         target.parent.mkdir(parents=True, exist_ok=True)
         # `target` itself comes last: where it is, the others are too
         for number, version in reversed(list(enumerate(versions))):
-            pins = [*version, *self.pins]
+            pins = [*version, *self.pins][-MAX_PINS:]
             colored = self.colorizer.colorize(rgb, pins=pins, vividness=self.vividness)
             save_png(colored, _numbered(target, number))
-        known = self.colorizer.knows(rgb)
-        return Outcome(note=None if known else f"{shown_name(photo)}: {UNKNOWN}")
+        if not self.colorizer.knows(rgb):
+            notes.append(UNKNOWN)
+        return Outcome(note=f"{shown_name(photo)}: {' '.join(notes)}" if notes else None)
 
 
 @contextmanager

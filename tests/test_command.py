@@ -11,7 +11,7 @@ import torch
 from PIL import Image, ImageCms
 
 from model.color import rgb_to_lab_exact
-from model.colorizer import Colorizer, Pin, colorized_name, save_png
+from model.colorizer import MAX_PINS, NO_DOUBT, Colorizer, Pin, colorized_name, save_png
 from model.command import main
 from model.networks import available_weights
 from model.photos import read_photo
@@ -326,6 +326,20 @@ def test_pins_and_alternatives_are_as_from_the_function(album, tmp_path, unsure)
             written(out, f"photo3-colorized-{number}.png"),
             unsure.colorize(rgb, pins=[*version, *pins]),
         )
+
+
+def test_alternatives_leave_room_for_as_many_pins_as_there_may_be(album, tmp_path, unsure):
+    pins = [word for n in range(MAX_PINS) for word in ("--pin", f"{n},40,#2030c0")]
+    pear, out = album / "photo3.png", tmp_path / "out"
+    assert run(pear, "--out", out, *pins, "--alternatives", 2) == 0
+    assert len(results(out)) == 3
+
+
+def test_a_photo_without_other_likely_colours_is_told(album, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(Colorizer, "load", lambda weights: painter(yellow=1))
+    assert run(album / "photo3.png", "--out", tmp_path / "out", "--alternatives", 2) == 0
+    assert f"photo3.png: {NO_DOUBT}" in capsys.readouterr().err
+    assert len(results(tmp_path / "out")) == 1
 
 
 def test_a_pin_outside_the_photo_is_named(album, tmp_path, capsys, unsure):

@@ -15,13 +15,13 @@ from PIL import Image
 from demo import __main__ as demo
 from demo import colorize_tab, pictures
 from model.color import rgb_to_lab_exact
-from model.colorizer import Colorizer, recolor
+from model.colorizer import DEFAULT_WEIGHTS, NO_DOUBT, Colorizer, recolor
 from model.metrics import is_in_color
 from model.photos import read_photo
 from model.rendered import render
 from study import prepare, store
 from tests.conftest import serving
-from tests.painter import painter
+from tests.painter import YELLOW, painter
 
 WIDTHS = (1280, 390)
 
@@ -272,6 +272,15 @@ def test_other_colours_are_one_click(painted):
     page.get_by_role("button", name="Undo").click()
     wait_for_picture(page, likeliest)
     assert rings.count() == 0
+
+
+def test_where_no_other_colours_are_likely_the_page_says_so(painted, gray_file, monkeypatch):
+    network = pictures.load_colorizer(DEFAULT_WEIGHTS).network
+    monkeypatch.setattr(network, "likely", {YELLOW: 1})
+    painted.reload()
+    upload(painted, gray_file)
+    painted.get_by_text(NO_DOUBT).wait_for()
+    assert painted.locator("#others button").count() == 0
 
 
 def test_the_papers_network_takes_no_pins_and_vividness_is_for_both(painted):
