@@ -7,6 +7,8 @@ Two encodings of Lab are in use:
   0..255 to -1..1 by ``value / 127.5 - 1`` (Leisher & Martin).
 """
 
+from functools import cache
+
 import cv2
 import numpy as np
 import skimage.color
@@ -16,6 +18,8 @@ WHITE_LAB8 = (255, NEUTRAL, NEUTRAL)
 BIN_SIZE = 10  # of a and b, as in Zhang et al. 2016
 LUMINANCE_TOLERANCE = 0.4  # how far L may move when a colour is written as 8-bit RGB
 GAMUT_STEPS = 8  # bisections of the chroma: found to 1 part in 256
+GAMUT_ENDS, GAMUT_SIZE = (100, 2 * np.pi), (401, 721)  # of the table of the gamut: L and hue
+GAMUT_SHARE = 0.96  # of what the table says: between its places it may be less
 
 
 def rgb_to_lab(rgb: np.ndarray) -> np.ndarray:
@@ -67,18 +71,43 @@ def lab_to_rgb(luminance: np.ndarray, ab: np.ndarray) -> np.ndarray:
         (H, W, 3) uint8 RGB, L within `LUMINANCE_TOLERANCE` of `luminance`.
     """
     rgb = _clipped_rgb(luminance, ab)
-    outside = _luminance_shift(luminance, rgb) > LUMINANCE_TOLERANCE
-    if outside.any():
+    for mapped in (_near_gamut, _into_gamut):  # a table first: the rest is slow, and few need it
+        outside = np.flatnonzero(_luminance_shift(luminance, rgb) > LUMINANCE_TOLERANCE)
+        if not outside.size:
+            break
         # a row of pixels, (1, n) and (1, n, 2): OpenCV converts images only
-        row, chroma = luminance[outside][None], ab[outside][None]
-        low, high = np.zeros_like(row), np.ones_like(row)
-        for _ in range(GAMUT_STEPS):
-            scale = (low + high) / 2
-            shift = _luminance_shift(row, _clipped_rgb(row, chroma * scale[..., None]))
-            fits = shift <= LUMINANCE_TOLERANCE
-            low, high = np.where(fits, scale, low), np.where(fits, high, scale)
-        rgb[outside] = _clipped_rgb(row, chroma * low[..., None])[0]
+        row, colors = luminance.take(outside)[None], ab.reshape(-1, 2).take(outside, axis=0)[None]
+        rgb.reshape(-1, 3)[outside] = _clipped_rgb(row, mapped(row, colors))[0]
     return rgb
+
+
+def _into_gamut(luminance: np.ndarray, ab: np.ndarray) -> np.ndarray:
+    """`ab` with the most chroma at which `luminance` stays."""
+    low, high = np.zeros_like(luminance), np.ones_like(luminance)
+    for _ in range(GAMUT_STEPS):
+        scale = (low + high) / 2
+        shift = _luminance_shift(luminance, _clipped_rgb(luminance, ab * scale[..., None]))
+        fits = shift <= LUMINANCE_TOLERANCE
+        low, high = np.where(fits, scale, low), np.where(fits, high, scale)
+    return ab * low[..., None]
+
+
+def _near_gamut(luminance: np.ndarray, ab: np.ndarray) -> np.ndarray:
+    """`_into_gamut`, about."""
+    chroma, hue = cv2.cartToPolar(ab[..., 0], ab[..., 1])
+    ends = zip((luminance, hue), GAMUT_ENDS, GAMUT_SIZE, strict=True)
+    place = tuple(np.rint(value * ((n - 1) / end)).astype(np.int32) for value, end, n in ends)
+    return ab * np.minimum(1, _gamut()[place] / np.maximum(chroma, 1))[..., None]
+
+
+@cache
+def _gamut() -> np.ndarray:
+    """The most chroma, `GAMUT_SIZE` float32, of each luminance and hue, up to `GAMUT_ENDS`."""
+    axes = (np.linspace(0, end, n) for end, n in zip(GAMUT_ENDS, GAMUT_SIZE, strict=True))
+    luminance, hue = np.meshgrid(*axes, indexing="ij")
+    vivid = 128 * np.dstack([np.cos(hue), np.sin(hue)])
+    most = _into_gamut(luminance.astype(np.float32), vivid.astype(np.float32))
+    return GAMUT_SHARE * np.linalg.norm(most, axis=-1)
 
 
 def luminance_to_gray(luminance: np.ndarray) -> np.ndarray:

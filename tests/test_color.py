@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 import pytest
+from skimage.color import lab2rgb, rgb2lab
 
 from model.color import (
     AB_BINS,
@@ -77,6 +78,21 @@ def test_no_colour_gains_chroma_and_none_is_lost_for_nothing():
     chroma = np.hypot(*np.moveaxis(rgb_to_lab_exact(rgb)[..., 1:], -1, 0))
     assert chroma[luminance > 10].max() < 64
     assert np.median(chroma[(luminance > 50) & (luminance < 70)]) > 40
+
+
+def test_no_more_chroma_is_lost_than_the_gamut_asks_for():
+    """By scikit-image: the largest chroma of which nothing is clipped."""
+    luminance, hue = np.meshgrid(np.arange(15, 90, 7.3), np.arange(0, 2 * np.pi, 0.37))
+    fitting = np.zeros_like(luminance)
+    for chroma in range(1, 128):
+        lab = np.dstack([luminance, chroma * np.cos(hue), chroma * np.sin(hue)])
+        there_and_back = rgb2lab(lab2rgb(lab))
+        fits = np.abs(there_and_back - lab).max(-1) < 0.01
+        fitting[fits & (fitting == chroma - 1)] = chroma
+    vivid = 128 * np.dstack([np.cos(hue), np.sin(hue)])
+    rgb = lab_to_rgb(luminance.astype(np.float32), vivid.astype(np.float32))
+    kept = np.hypot(*np.moveaxis(rgb_to_lab_exact(rgb)[..., 1:], -1, 0))
+    assert (kept > 0.9 * fitting - 1).all()
 
 
 def test_colours_inside_the_gamut_are_left_alone():
