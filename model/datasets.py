@@ -142,16 +142,14 @@ def is_given(split: str, folders: dict[str, str | None]) -> bool:
 def load_samples(
     split: str, seed: int, recipe: Recipe, *, data=None, more=None, photos=None
 ) -> Samples:
-    """The samples of a recipe, of all three collections, Fruits-360's by its `split`; `whole` also
-    takes the varieties of more-val.
+    """The samples of a recipe, of all three collections, Fruits-360's by its `split`.
 
     Raises:
         DataError: a folder is missing or unusable.
     """
-    parts = ("train", "val") if split == "whole" else ("train",)
     sources = {
         "classic": fruits360.load_split(data, split).rgb,
-        "more": np.concatenate([load_more(more, part).rgb for part in parts]),
+        "more": load_more(more, "train").rgb,
         "photos": load_photos(photos, "train", side=TRAINING_SIDE).rgb,
     }
     lab8 = {name: [rgb_to_lab8(rgb) for rgb in pictures] for name, pictures in sources.items()}
@@ -162,13 +160,13 @@ def load_validation(
     split: str, *, data=None, more=None, photos=None
 ) -> dict[str, list[np.ndarray] | np.ndarray]:
     """Pictures to choose by, (3, H, W) uint8 Lab, by collection: of the turntables, where
-    neighbours are alike, every fourth frame. The split `whole` leaves photos alone."""
-    shops = {"photos": [to_lab(rgb[None])[0] for rgb in load_photos(photos, "val").rgb]}
+    neighbours are alike, every fourth frame. None of Fruits-360's are left by the split `whole`."""
     part = {"train": "val", "seen": "seen-val"}.get(split)
-    if part is None:
-        return shops
-    turntables = {"classic": fruits360.load_split(data, part), "more": load_more(more, "val")}
-    return {name: to_lab(pictures.rgb[::4]) for name, pictures in turntables.items()} | shops
+    classic = {"classic": to_lab(fruits360.load_split(data, part).rgb[::4])} if part else {}
+    return classic | {
+        "more": to_lab(load_more(more, "val").rgb[::4]),
+        "photos": [to_lab(rgb[None])[0] for rgb in load_photos(photos, "val").rgb],
+    }
 
 
 def _root(given: str | Path | None, name: str) -> Path:
