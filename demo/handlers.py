@@ -16,7 +16,7 @@ from demo.page import NO_ROOM, NOT_UPLOADED, has_room
 from demo.pictures import PREVIEW_PIXELS, load_colorizer, read_preview
 from demo.pins import data_url
 from demo.uploads import read_upload
-from model.colorizer import NO_DOUBT, Pin, PinError, VividnessError, colorized_name
+from model.colorizer import NO_OTHERS, Pin, PinError, VividnessError, colorized_name
 from model.networks import WeightsError, available_weights
 from model.photos import PhotoError
 from model.upsampling import shrunk
@@ -215,7 +215,8 @@ def make_download(shown: Shown) -> Any:
 
 
 def show_versions(shown: Shown) -> Any:
-    """The row "Other colours" of what is shown; a word where there are none."""
+    """The row "Other colours" of what is shown, or that there are none; hidden for a network that
+    takes no pins."""
     asked = shown.asked
     if asked is None or shown.versions == asked.source:
         return gr.skip()
@@ -234,7 +235,7 @@ def show_versions(shown: Shown) -> Any:
         return gr.skip()
     shown.versions = asked.source
     takes_pins = load_colorizer(asked.weights).takes_pins
-    title = "Other colours" if versions else NO_DOUBT
+    title = "Other colours" if versions else NO_OTHERS
     return gr.HTML(visible=takes_pins, versions=versions, title=title)
 
 

@@ -34,7 +34,7 @@ from model.upsampling import recolor, resize
 
 DEFAULT_WEIGHTS = "colornet"
 UNKNOWN = "The network knows fruit and this looks unlike it: take the colours as a guess."
-NO_DOUBT = "No other colours are likely here."
+NO_OTHERS = "No clearly different colours were found."
 MAX_VIVIDNESS = 2
 SKETCH = 100  # pixels of the longer side at which a photo is told from a fruit on white
 WHITE_BORDER = 2 / 3  # white share of the outermost pixels: all Fruits-360 has more, photos less
@@ -130,8 +130,8 @@ class Colorizer:
         out must differ from the automatic result and from the versions before.
 
         Returns:
-            at most `count`, the likeliest first; none where the picture leaves no doubt, or from
-            a network without a distribution or hints.
+            at most `count`, the likeliest first; none where nothing clearly different is likely,
+            or from a network without a distribution or hints.
 
         Raises:
             PhotoError: as in `colorize`.

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from model.colorizer import NO_DOUBT, UNKNOWN, Colorizer, save_png
+from model.colorizer import NO_OTHERS, UNKNOWN, Colorizer, save_png
 from model.photos import PhotoError, read_photo, shown_name
 from model.pins import MAX_PINS, Pin, PinError
 
@@ -59,13 +59,14 @@ class Task:
         rgb = read_photo(photo)
         versions, notes = [()], []
         if self.alternatives:
-            versions += self.colorizer.alternatives(rgb, count=self.alternatives)
+            found = self.colorizer.alternatives(rgb, count=self.alternatives)
+            versions += [pins for pins in found if len(pins) + len(self.pins) <= MAX_PINS]
             if len(versions) == 1:
-                notes.append(NO_DOUBT)
+                notes.append(NO_OTHERS)
         target.parent.mkdir(parents=True, exist_ok=True)
         # `target` itself comes last: where it is, the others are too
         for number, version in reversed(list(enumerate(versions))):
-            pins = [*version, *self.pins][-MAX_PINS:]
+            pins = [*version, *self.pins]
             colored = self.colorizer.colorize(rgb, pins=pins, vividness=self.vividness)
             save_png(colored, _numbered(target, number))
         if not self.colorizer.knows(rgb):

@@ -91,10 +91,15 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--machine-rater", action="store_true", help="can a classifier tell them from true ones?"
     )
+    parser.add_argument(
+        "--photo-chroma", type=float, metavar="FACTOR", help="in place of the network's own"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     arguments = parser.parse_args(argv)
     try:
         colorizer = Colorizer.load(arguments.weights)
+        if arguments.photo_chroma is not None:
+            colorizer.network.photo_chroma = arguments.photo_chroma
         folders = datasets.folders_of(arguments)
         if arguments.machine_rater and arguments.split.startswith("photos"):
             raise fruits360.DataError("--machine-rater takes pictures of one size, not photos.")

@@ -80,7 +80,8 @@ def test_no_colour_gains_chroma_and_none_is_lost_for_nothing():
     assert np.median(chroma[(luminance > 50) & (luminance < 70)]) > 40
 
 
-def test_no_more_chroma_is_lost_than_the_gamut_asks_for():
+@pytest.mark.filterwarnings("ignore:Conversion from CIE-LAB")
+def test_hardly_more_chroma_is_lost_than_the_gamut_asks_for():
     """By scikit-image: the largest chroma of which nothing is clipped."""
     luminance, hue = np.meshgrid(np.arange(15, 90, 7.3), np.arange(0, 2 * np.pi, 0.37))
     fitting = np.zeros_like(luminance)
@@ -92,7 +93,7 @@ def test_no_more_chroma_is_lost_than_the_gamut_asks_for():
     vivid = 128 * np.dstack([np.cos(hue), np.sin(hue)])
     rgb = lab_to_rgb(luminance.astype(np.float32), vivid.astype(np.float32))
     kept = np.hypot(*np.moveaxis(rgb_to_lab_exact(rgb)[..., 1:], -1, 0))
-    assert (kept > 0.9 * fitting - 1).all()
+    assert (kept > 0.94 * fitting - 1).all()
 
 
 def test_colours_inside_the_gamut_are_left_alone():

@@ -11,7 +11,7 @@ import torch
 from PIL import Image, ImageCms
 
 from model.color import rgb_to_lab_exact
-from model.colorizer import MAX_PINS, NO_DOUBT, Colorizer, Pin, colorized_name, save_png
+from model.colorizer import MAX_PINS, NO_OTHERS, Colorizer, Pin, colorized_name, save_png
 from model.command import main
 from model.networks import available_weights
 from model.photos import read_photo
@@ -328,17 +328,24 @@ def test_pins_and_alternatives_are_as_from_the_function(album, tmp_path, unsure)
         )
 
 
-def test_alternatives_leave_room_for_as_many_pins_as_there_may_be(album, tmp_path, unsure):
-    pins = [word for n in range(MAX_PINS) for word in ("--pin", f"{n},40,#2030c0")]
-    pear, out = album / "photo3.png", tmp_path / "out"
-    assert run(pear, "--out", out, *pins, "--alternatives", 2) == 0
-    assert len(results(out)) == 3
+def test_alternatives_that_with_the_users_pins_are_too_many_are_left_out(
+    album, tmp_path, capsys, unsure
+):
+    pear, pins = album / "photo3.png", [("--pin", f"{n},40,#2030c0") for n in range(MAX_PINS + 1)]
+    for number, expected in ((MAX_PINS - 3, 3), (MAX_PINS, 1)):
+        out = tmp_path / str(number)
+        given = [word for pin in pins[:number] for word in pin]
+        assert run(pear, "--out", out, *given, "--alternatives", 2) == 0
+        assert len({(out / name).read_bytes() for name in results(out)}) == expected
+    assert NO_OTHERS in capsys.readouterr().err
+    assert run(pear, "--out", tmp_path, *(word for pin in pins for word in pin)) == 1
+    assert f"the limit is {MAX_PINS}" in capsys.readouterr().err
 
 
 def test_a_photo_without_other_likely_colours_is_told(album, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(Colorizer, "load", lambda weights: painter(yellow=1))
     assert run(album / "photo3.png", "--out", tmp_path / "out", "--alternatives", 2) == 0
-    assert f"photo3.png: {NO_DOUBT}" in capsys.readouterr().err
+    assert f"photo3.png: {NO_OTHERS}" in capsys.readouterr().err
     assert len(results(tmp_path / "out")) == 1
 
 

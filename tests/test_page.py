@@ -15,7 +15,7 @@ from PIL import Image
 from demo import __main__ as demo
 from demo import colorize_tab, pictures
 from model.color import rgb_to_lab_exact
-from model.colorizer import DEFAULT_WEIGHTS, NO_DOUBT, Colorizer, recolor
+from model.colorizer import DEFAULT_WEIGHTS, NO_OTHERS, Colorizer, recolor
 from model.metrics import is_in_color
 from model.photos import read_photo
 from model.rendered import render
@@ -279,7 +279,7 @@ def test_where_no_other_colours_are_likely_the_page_says_so(painted, gray_file, 
     monkeypatch.setattr(network, "likely", {YELLOW: 1})
     painted.reload()
     upload(painted, gray_file)
-    painted.get_by_text(NO_DOUBT).wait_for()
+    painted.get_by_text(NO_OTHERS).wait_for()
     assert painted.locator("#others button").count() == 0
 
 
