@@ -98,7 +98,7 @@ def measure(name: str, samples: Samples, validation: dict, pictures: dict) -> di
     train(run, samples, validation, resume=(run.folder / "run.ckpt").exists())
     path = run.folder / "weights.safetensors"
     network = load_network(path)
-    network.photo_chroma = 1.0  # which finished weights need, not these
+    network.photo_chroma = 1.0  # what it gives by itself is compared
     colorizer = Colorizer(variant.used(network).eval(), path)
     row = {"row": name, "what": variant.title}
     for collection, chosen in pictures.items():

@@ -319,7 +319,6 @@ def stopped(train, monkeypatch, capsys) -> Path:
         ("--epochs", "3", "epochs was 2"),
         ("--learning-rate", "0.01", "learning_rate was 0.001"),
         ("--split", "seen", "split was 'train'"),
-        ("--split", "seen", "split was 'train'"),
         ("--seed", "4", "seed was 0"),
         ("--start", "paper", "start was None"),
     ],
