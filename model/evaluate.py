@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from model import datasets, fruits360
 from model.color import normalize_ab, rgb_to_lab
-from model.colorizer import DEFAULT_WEIGHTS, Colorizer
+from model.colorizer import DEFAULT_WEIGHTS, MAX_VIVIDNESS, Colorizer
 from model.datasets import Photos
 from model.machine_rater import machine_rater
 from model.metrics import ab_mse, ciede2000, color_mask, colorfulness, fruit_mask
@@ -98,8 +98,10 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     try:
         colorizer = Colorizer.load(arguments.weights)
-        if arguments.photo_chroma is not None:
-            colorizer.network.photo_chroma = arguments.photo_chroma
+        if (factor := arguments.photo_chroma) is not None:
+            if not 0 <= factor <= MAX_VIVIDNESS:
+                raise fruits360.DataError(f"--photo-chroma is {factor}: 0 to {MAX_VIVIDNESS}.")
+            colorizer.network.photo_chroma = factor
         folders = datasets.folders_of(arguments)
         if arguments.machine_rater and arguments.split.startswith("photos"):
             raise fruits360.DataError("--machine-rater takes pictures of one size, not photos.")
