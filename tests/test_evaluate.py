@@ -175,6 +175,7 @@ def test_grey_pictures_are_measured_too(colorizer, pictures):
         ("--weights", "nothing", "'nothing'"),
         ("--data", "/nowhere/at/all", "/nowhere/at/all"),
         ("--split", "unseen", "Not one usable picture"),
+        ("--photo-chroma", "nan", "0 to 2"),
     ],
 )
 def test_an_error_is_one_sentence(rendered_dir, capsys, flag, value, told):
