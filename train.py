@@ -36,7 +36,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--split",
         default="train",
-        help="train, whole for all of Training, or seen to hold whole varieties out"
+        help="train, whole for all of Training and more-val, or seen to hold whole varieties out"
         " (default: %(default)s)",
     )
     parser.add_argument("--start", help="begin with these weights: a name or a file")

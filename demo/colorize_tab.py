@@ -97,7 +97,7 @@ def build(examples: list[Example]) -> None:
     photo.change(None, photo, None, js=SCROLL, api_visibility="private")
     # One listener for all that changes the picture, so that the newest wish has the last word.
     painted = gr.on(
-        [photo.change, weights.change, vividness.release, canvas.input],
+        [photo.change, weights.change, vividness.change, canvas.input],
         handlers.show,
         [photo, weights, canvas, vividness, shown],
         [result, note, true, download, canvas, others],

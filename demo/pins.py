@@ -45,7 +45,8 @@ CANVAS = """${(() => {
       aria-label="${color}" title="${color}"></button>`);
   const other = chosen < 0 ? (colors[0] ?? "#808080") : pins[chosen][2];
   const palette = place
-    ? `<span>${chosen < 0 ? "Colour here:" : `Pin ${chosen + 1}:`}</span>${swatches.join("")}
+    ? `<span>${chosen < 0 ? "Colour here:" : `Pin ${chosen + 1}:`}</span>
+       <span class="swatches">${swatches.join("")}</span>
        <label>Any other <input type="color" value="${other}"></label>`
     : "<span>Click a place on the picture, then choose its colour.</span>";
   return `${views}
@@ -105,7 +106,7 @@ element.addEventListener("change", ({ target }) => {
   if (target.type === "color") give(target.value);
 });
 element.addEventListener("keydown", (event) => {
-  const step = Math.max(props.width, props.height) / (event.shiftKey ? 100 : 25);
+  const step = Math.max(1, Math.max(props.width, props.height) / (event.shiftKey ? 100 : 25));
   const steps = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
   const { pins, place } = state();
   const ring = event.target.dataset.pin;
@@ -162,6 +163,7 @@ CSS = """
 #pins .ring.chosen { box-shadow: 0 0 0 1.5px #000, 0 0 0 4px var(--color-accent); }
 #pins .palette { display: flex; flex-wrap: wrap; align-items: center; gap: 8px;
   min-height: 44px; color: var(--body-text-color); }
+#pins .swatches { display: contents; }
 #pins .swatch { width: 36px; height: 36px; border-radius: 6px; }
 #pins .swatch, #pins input[type=color] { border: 1px solid var(--border-color-primary); }
 #pins label { display: flex; align-items: center; gap: 6px; }

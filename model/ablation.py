@@ -53,7 +53,6 @@ class Mirrored(nn.Module):
         super().__init__()
         self.network = network
         self.studio_scale, self.photo_scale = network.studio_scale, network.photo_scale
-        self.photo_chroma = network.photo_chroma
 
     def forward(self, luminance: Tensor) -> Tensor:
         return (self.network(luminance) + self.network(luminance.flip(-1)).flip(-1)) / 2
@@ -97,9 +96,8 @@ def measure(name: str, samples: Samples, validation: dict, pictures: dict) -> di
     samples = replace(samples, sources=sources, backgrounds=variant.recipe.backgrounds)
     train(run, samples, validation, resume=(run.folder / "run.ckpt").exists())
     path = run.folder / "weights.safetensors"
-    network = load_network(path)
-    network.photo_chroma = 1.0  # what it gives by itself is compared
-    colorizer = Colorizer(variant.used(network).eval(), path)
+    # the colours as the network gives them, those of photos too
+    colorizer = Colorizer(variant.used(load_network(path)).eval(), path)
     row = {"row": name, "what": variant.title}
     for collection, chosen in pictures.items():
         figures = evaluate(colorizer, chosen)

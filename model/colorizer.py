@@ -27,7 +27,7 @@ from model.color import (
 )
 from model.likely import DISTINCT, palette, peaks, share_near
 from model.metrics import WHITE, ciede2000, fruit_mask
-from model.networks import HINTED, fold_batch_norm, load_network, weights_path
+from model.networks import HINTED, fold_batch_norm, load_weights, weights_path
 from model.photos import array_to_rgb
 from model.pins import MAX_PINS, Pin, PinError, check_place, hints_of, place_in
 from model.upsampling import recolor, resize
@@ -70,10 +70,11 @@ class Colorizer:
     (30, 40, 3)
     """
 
-    def __init__(self, network: nn.Module, path: Path) -> None:
+    def __init__(self, network: nn.Module, path: Path, *, photo_chroma: float = 1.0) -> None:
         self.network = network.to(memory_format=torch.channels_last)
         self.path = path  # of the weights
         self.name = path.stem
+        self.photo_chroma = photo_chroma  # see `Recipe`
 
     @classmethod
     def load(cls, weights: str | Path = DEFAULT_WEIGHTS) -> "Colorizer":
@@ -83,7 +84,8 @@ class Colorizer:
             WeightsError: unknown or unusable weights.
         """
         path = weights_path(weights)
-        return cls(fold_batch_norm(load_network(path)), path)
+        network, facts = load_weights(path)
+        return cls(fold_batch_norm(network), path, photo_chroma=facts.get("photo_chroma", 1.0))
 
     @property
     def takes_pins(self) -> bool:
@@ -155,7 +157,7 @@ class Colorizer:
             pins = _pins_of(color, likely_here, self.network.cell, small, rgb.shape)
             version = recolor(small, self._predict(scaled, pins))
             differences = (np.median(ciede2000(version[fruit], old[fruit])) for old in shown)
-            if pins and min(differences) >= DISTINCT:
+            if min(differences) >= DISTINCT:
                 versions.append(pins)
                 shown.append(version)
         return versions
@@ -214,16 +216,20 @@ class Colorizer:
     def _at_working_scale(self, rgb: np.ndarray) -> _Scaled:
         """`rgb` with its fruit as large as the network knows it from training.
 
-        A fruit on white is brought to `studio_scale`, the whole to `photo_scale` at most. Another
-        photo is brought down to `photo_scale` and its colours take `photo_chroma`; a tiny one is
-        enlarged, to `studio_scale`.
+        The largest fruit on white is brought to `studio_scale`, the whole to `photo_scale` at most.
+        Another photo is brought down to `photo_scale` and its colours take `photo_chroma`; a tiny
+        one is enlarged, to `studio_scale`.
         """
         studio, photo = self.network.studio_scale, self.network.photo_scale
         longer = max(rgb.shape[:2])
         mask = _fruit_on_white(rgb)
         if mask is None:
-            pixels, chroma = np.clip(longer, studio, photo), self.network.photo_chroma
+            pixels, chroma = np.clip(longer, studio, photo), self.photo_chroma
         else:
+            _, parts, sizes, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
+            areas = sizes[1:, cv2.CC_STAT_AREA]
+            if np.sum(areas > areas.max() / 4) > 1:  # several fruits, not a fruit and its stem
+                mask = parts == 1 + areas.argmax()
             # 2: the last pixel, and the half-covered rim that is not in the mask
             share = max(np.ptp(places) + 2 for places in np.nonzero(mask)) / max(mask.shape)
             pixels = studio if share >= FILLS_FRAME else min(studio / share, photo)

@@ -24,7 +24,8 @@ from model.samples import Samples
 from model.training import to_lab
 from model.upsampling import shrunk
 
-# Whole varieties that no weights are trained on: to choose by, and to report on once.
+# Whole varieties that are not trained on: to choose by, except by the split `whole`, which learns
+# from them too, and to report on once.
 VALIDATION_VARIETIES = ("Apple 9", "Apple 18", "Cherry 5")
 TEST_VARIETIES = ("Apple 7", "Apple 13", "Apple 20", "Cherry Sour 1")
 
@@ -39,7 +40,7 @@ VARIABLES = {
 }
 SPLITS = {
     "more-train": "further varieties without those of more-val and more-test",
-    "more-val": "further varieties never trained on, to choose by",
+    "more-val": "further varieties to choose by, trained on by --split whole alone",
     "more-test": "further varieties never trained on, for reporting only",
     "photos-train": "photos of grocery/train and the orchards without those of photos-val",
     "photos-val": "one in ten of grocery/train, to choose by",
@@ -142,14 +143,16 @@ def is_given(split: str, folders: dict[str, str | None]) -> bool:
 def load_samples(
     split: str, seed: int, recipe: Recipe, *, data=None, more=None, photos=None
 ) -> Samples:
-    """The samples of a recipe, of all three collections, Fruits-360's by its `split`.
+    """The samples of a recipe, of all three collections, Fruits-360's by its `split`; `whole` also
+    takes the varieties of more-val.
 
     Raises:
         DataError: a folder is missing or unusable.
     """
+    parts = ("train", "val") if split == "whole" else ("train",)
     sources = {
         "classic": fruits360.load_split(data, split).rgb,
-        "more": load_more(more, "train").rgb,
+        "more": np.concatenate([load_more(more, part).rgb for part in parts]),
         "photos": load_photos(photos, "train", side=TRAINING_SIDE).rgb,
     }
     lab8 = {name: [rgb_to_lab8(rgb) for rgb in pictures] for name, pictures in sources.items()}
@@ -160,13 +163,13 @@ def load_validation(
     split: str, *, data=None, more=None, photos=None
 ) -> dict[str, list[np.ndarray] | np.ndarray]:
     """Pictures to choose by, (3, H, W) uint8 Lab, by collection: of the turntables, where
-    neighbours are alike, every fourth frame. None of Fruits-360's are left by the split `whole`."""
+    neighbours are alike, every fourth frame. The split `whole` leaves photos alone."""
+    shops = {"photos": [to_lab(rgb[None])[0] for rgb in load_photos(photos, "val").rgb]}
     part = {"train": "val", "seen": "seen-val"}.get(split)
-    classic = {"classic": to_lab(fruits360.load_split(data, part).rgb[::4])} if part else {}
-    return classic | {
-        "more": to_lab(load_more(more, "val").rgb[::4]),
-        "photos": [to_lab(rgb[None])[0] for rgb in load_photos(photos, "val").rgb],
-    }
+    if part is None:
+        return shops
+    turntables = {"classic": fruits360.load_split(data, part), "more": load_more(more, "val")}
+    return {name: to_lab(pictures.rgb[::4]) for name, pictures in turntables.items()} | shops
 
 
 def _root(given: str | Path | None, name: str) -> Path:

@@ -17,6 +17,7 @@ from model.colorizer import NO_OTHERS, UNKNOWN, Colorizer, save_png
 from model.photos import PhotoError, read_photo, shown_name
 from model.pins import MAX_PINS, Pin, PinError
 
+TOO_MANY_PINS = f"Other colours beside so many pins exceed the limit of {MAX_PINS}."
 PHOTOS_AT_ONCE = 50  # that Ray hands to a worker: fewer cost more overhead, more come out unevenly
 
 Work = list[tuple[Path, Path]]  # photos, and where their results go
@@ -61,8 +62,10 @@ class Task:
         if self.alternatives:
             found = self.colorizer.alternatives(rgb, count=self.alternatives)
             versions += [pins for pins in found if len(pins) + len(self.pins) <= MAX_PINS]
-            if len(versions) == 1:
+            if not found:
                 notes.append(NO_OTHERS)
+            elif len(versions) == 1:
+                notes.append(TOO_MANY_PINS)
         target.parent.mkdir(parents=True, exist_ok=True)
         # `target` itself comes last: where it is, the others are too
         for number, version in reversed(list(enumerate(versions))):

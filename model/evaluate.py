@@ -92,7 +92,7 @@ def main(argv: list[str] | None = None) -> int:
         "--machine-rater", action="store_true", help="can a classifier tell them from true ones?"
     )
     parser.add_argument(
-        "--photo-chroma", type=float, metavar="FACTOR", help="in place of the network's own"
+        "--photo-chroma", type=float, metavar="FACTOR", help="in place of the weights' own"
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     arguments = parser.parse_args(argv)
@@ -101,7 +101,7 @@ def main(argv: list[str] | None = None) -> int:
         if (factor := arguments.photo_chroma) is not None:
             if not 0 <= factor <= MAX_VIVIDNESS:
                 raise fruits360.DataError(f"--photo-chroma is {factor}: 0 to {MAX_VIVIDNESS}.")
-            colorizer.network.photo_chroma = factor
+            colorizer.photo_chroma = factor
         folders = datasets.folders_of(arguments)
         if arguments.machine_rater and arguments.split.startswith("photos"):
             raise fruits360.DataError("--machine-rater takes pictures of one size, not photos.")

@@ -7,11 +7,11 @@ Those with a `distribution` also give the logits of `model.color.AB_BINS`, `(N, 
 for each square of `cell` pixels.
 
 Attributes: `studio_scale` and `photo_scale`, the pixels of the longer side of a fruit on white and
-of any other photo at which the network was trained; `photo_chroma`, the factor that the colours of
-such other photos need.
+of any other photo at which the network was trained.
 """
 
 import json
+import math
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
@@ -41,7 +41,6 @@ class PaperNet(nn.Module):
     """
 
     studio_scale = photo_scale = 100
-    photo_chroma = 1.0
 
     def __init__(self) -> None:
         super().__init__()
@@ -87,7 +86,6 @@ class ColorNet(nn.Module):
 
     studio_scale = 100
     photo_scale = 256
-    photo_chroma = 1.15  # the mean of the colours that are possible is duller than any of them
     cell = 8
     coarsest = 16
 
@@ -197,7 +195,6 @@ class ZhangNet(nn.Module):
 
     studio_scale = 100
     photo_scale = 256
-    photo_chroma = 1.0
     cell = 4
 
     def __init__(self, *, width: float = 0.25, temperature: float = 0.38) -> None:
@@ -353,6 +350,15 @@ def load_network(weights: str | Path) -> nn.Module:
     Raises:
         WeightsError: unknown name, damaged file, or weights that fit none of `NETWORKS`.
     """
+    return load_weights(weights)[0]
+
+
+def load_weights(weights: str | Path) -> tuple[nn.Module, dict]:
+    """The network as `load_network` gives it, and what `save_weights` was told of its training.
+
+    Raises:
+        WeightsError: as in `load_network`.
+    """
     path = weights_path(weights)
     try:
         with safe_open(path, "pt") as file:
@@ -360,10 +366,12 @@ def load_network(weights: str | Path) -> nn.Module:
         facts = json.loads(metadata["facts"])
         network = NETWORKS[facts["network"]](**facts.get("options", {}))
         network.load_state_dict(safetensors.torch.load_file(path), strict=True)
+        if not 0 <= facts.get("photo_chroma", 1) < math.inf:
+            raise ValueError
     except (SafetensorError, OSError) as error:
         raise WeightsError(f"{path.name} is no readable safetensors file ({error}).") from None
     except (KeyError, TypeError, ValueError, RuntimeError):
         raise WeightsError(
             f"{path.name} holds no weights of {', '.join(NETWORKS)}: made by something else?"
         ) from None
-    return network.eval()
+    return network.eval(), facts

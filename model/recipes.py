@@ -25,6 +25,8 @@ class Recipe:
         samples: an epoch is so many samples of `model.samples`; 0: the pictures, each once.
         backgrounds: share of cut-out fruit put on something else than white.
         half: keep the weights as float16.
+        photo_chroma: factor that the colours of photos, all but a fruit on white, need afterwards:
+            the mean of the colours that are possible is duller than any of them.
     """
 
     network: str
@@ -42,6 +44,7 @@ class Recipe:
     samples: int = 0
     backgrounds: float = 0
     half: bool = False
+    photo_chroma: float = 1
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "learning_rate"):
@@ -74,6 +77,7 @@ RECIPES = {
         samples=20_000,
         backgrounds=0.15,
         half=True,
+        photo_chroma=1.15,
     ),
     # Zhang et al. 2016, a quarter of the channels.
     "zhang": Recipe(
@@ -95,7 +99,7 @@ RECIPES = {
 
 @dataclass(frozen=True)
 class Run:
-    """One training run; what can change its result stands here and in config.json."""
+    """One training run, of the samples that `model.samples` draws; it stands in config.json."""
 
     recipe_name: str
     folder: Path

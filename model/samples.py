@@ -17,7 +17,7 @@ SOURCES = {"classic": 0.5, "more": 0.16, "photos": 0.34}
 HINTED_SHARE = 0.35  # share of samples with hints
 RECOLORED_SHARE = 0.5  # share of those whose hues are turned: only the hints can tell
 MAX_HINT = 9  # pixels, side of the largest hint
-NEAR_NATIVE = 0.7  # share of fruit on white shown at the size it has
+NEAR_NATIVE = 0.9  # share of fruit on white at the size it has, as the pipeline shows it
 
 
 @dataclass(frozen=True)

@@ -137,13 +137,18 @@ def train(
 
     Raises:
         ValueError: there is nothing to resume, it was started with another configuration, the
-            folder holds a run that is not to be resumed, or the loss is no number any more.
+            folder holds a run that is not to be resumed, the processes of `torchrun` cannot share
+            a batch evenly, or the loss is no number any more.
         Interrupted: Ctrl-C; the checkpoint is written.
     """
     sets = validation if isinstance(validation, dict) else {"validation": validation}
     recipe, device = run.recipe, _device(run.device)
     rank, processes = _join_processes(device)
     torch.manual_seed(run.seed)
+    if recipe.batch_size % processes:
+        raise ValueError(
+            f"--batch-size {recipe.batch_size} cannot be shared evenly by {processes} processes."
+        )
     network = NETWORKS[recipe.network](**recipe.options)
     if run.start:
         if (start := load_network(run.start)).state_dict().keys() != network.state_dict().keys():

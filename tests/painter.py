@@ -22,8 +22,6 @@ class Painter(ColorNet):
         seen: height and width of the last picture.
     """
 
-    photo_chroma = 1.0
-
     def __init__(self, likely: dict[tuple[int, int], float], reach: int) -> None:
         nn.Module.__init__(self)
         self.likely, self.reach, self.seen = likely, reach, (0, 0)
@@ -48,8 +46,8 @@ class Painter(ColorNet):
         return ab, logits[None, :, None, None].expand(cells)
 
 
-def painter(reach: int = 100, **likely: float) -> Colorizer:
+def painter(reach: int = 100, *, photo_chroma: float = 1.0, **likely: float) -> Colorizer:
     """The colorizer of a `Painter`, `likely` by name of a colour in this module."""
     named = {"yellow": YELLOW, "red": RED, "green": GREEN}
     network = Painter({named[name]: p for name, p in likely.items()} or {YELLOW: 1}, reach)
-    return Colorizer(network, Path("painter.safetensors"))
+    return Colorizer(network, Path("painter.safetensors"), photo_chroma=photo_chroma)

@@ -5,15 +5,16 @@ from concurrent.futures import ThreadPoolExecutor
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from model import colorizer as pipeline
 from model.color import lab_to_rgb, rgb_to_lab, rgb_to_lab_exact
 from model.colorizer import MAX_PINS, Colorizer, Pin, PinError, recolor
 from model.metrics import ciede2000, fruit_mask
-from model.networks import WeightsError
+from model.networks import ColorNet, WeightsError, save_weights
 from model.photos import PhotoError
 from model.rendered import render
-from tests.painter import Painter, painter
+from tests.painter import painter
 
 
 @pytest.fixture(scope="module")
@@ -201,6 +202,12 @@ def test_a_fruit_on_white_is_shown_as_large_as_in_training_whatever_the_size(sha
     assert np.ptp(sizes) <= 0.02 * sizes.mean()
 
 
+def test_of_several_fruits_on_white_each_is_shown_as_large_as_in_training():
+    height, width = seen(np.hstack([on_white(500, 0.9), on_white(500, 0.9)]))
+    extent = np.ptp(np.nonzero(fruit_mask(recolor(on_white(500, 0.9), None)))[0]) / 500
+    assert abs(height * extent - 100) < 15 and width == 2 * height  # a thin stem does not count
+
+
 def test_a_small_fruit_on_white_is_not_shown_larger_than_a_photo():
     assert seen(on_white(1000, 0.2)) == (256, 256)
 
@@ -295,20 +302,32 @@ def test_vividness_is_a_factor_on_the_chroma():
     np.testing.assert_allclose(chroma[1:], [20, 40, 60], atol=1.5)
 
 
-def test_the_chroma_that_photos_need_is_for_photos_alone_and_not_for_pins(monkeypatch):
+def test_the_chroma_that_photos_need_is_for_photos_alone_and_not_for_pins():
     """A pinned colour comes out as it was pinned."""
     scenes = {"photo": np.full((100, 100), 140, np.uint8), "white": on_white(200, 0.9)}
     pin = Pin(50, 50, (150, 110, 100))
     ab = {}
     for factor in (1.0, 1.5):
-        monkeypatch.setattr(Painter, "photo_chroma", factor)
+        colorizer = painter(photo_chroma=factor)
         for name, rgb in scenes.items():
-            ab[name, factor] = painter().predict_ab(grey(rgb) if rgb.ndim == 2 else rgb)
-        pinned = painter().colorize(scenes["photo"], pins=[pin])
+            ab[name, factor] = colorizer.predict_ab(grey(rgb) if rgb.ndim == 2 else rgb)
+        pinned = colorizer.colorize(scenes["photo"], pins=[pin])
         wanted = rgb_to_lab(np.uint8([[pin.rgb]]))[0, 0, 1:]
         np.testing.assert_allclose(rgb_to_lab(pinned)[50, 50, 1:], wanted, atol=1.5)
     np.testing.assert_allclose(ab["photo", 1.5], 1.5 * ab["photo", 1.0], rtol=1e-5)
     np.testing.assert_array_equal(ab["white", 1.5], ab["white", 1.0])
+
+
+def test_weights_bring_the_chroma_that_their_photos_need(tmp_path):
+    photo, ab = np.full((100, 100), 140, np.uint8), {}
+    torch.manual_seed(1)
+    network = ColorNet()
+    for name, facts in {"plain": {}, "strong": {"photo_chroma": 1.5}}.items():
+        save_weights(network, tmp_path / f"{name}.safetensors", facts)
+        colorizer = Colorizer.load(tmp_path / f"{name}.safetensors")
+        ab[name] = colorizer.predict_ab(grey(photo))
+    assert np.abs(ab["plain"]).max() > 1
+    np.testing.assert_allclose(ab["strong"], 1.5 * ab["plain"], rtol=1e-5)
 
 
 @pytest.mark.parametrize("vividness", [-0.1, 2.01, np.nan, np.inf])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from model import datasets
+from model import datasets, fruits360
 from model.datasets import (
     SPLITS,
     TEST_VARIETIES,
@@ -191,6 +191,17 @@ def test_validation_is_of_all_three_collections(rendered_dir, more_dir, photos_d
     }
     for pictures in sets.values():
         assert all(len(lab) == 3 and lab.dtype == np.uint8 for lab in pictures)
+
+
+def test_whole_leaves_photos_alone_to_choose_by(rendered_dir, more_dir, photos_dir):
+    folders = {"data": rendered_dir, "more": more_dir, "photos": photos_dir}
+    samples = load_samples("whole", 7, RECIPES["colornet"], **folders)
+    counts = {name: len(pictures) for name, pictures in samples.sources.items()}
+    training, chosen_by = load_more(more_dir, "train"), load_more(more_dir, "val")
+    assert counts["classic"] == len(fruits360.load_split(rendered_dir, "whole").rgb)
+    assert counts["more"] == len(training.rgb) + len(chosen_by.rgb) > len(training.rgb)
+    assert counts["photos"] == 24
+    assert {n: len(p) for n, p in load_validation("whole", **folders).items()} == {"photos": 4}
 
 
 # Folders that cannot be used

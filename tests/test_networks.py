@@ -317,10 +317,14 @@ PAPER = {"facts": json.dumps({"network": "PaperNet"})}
         (tensors(), {"facts": json.dumps({"network": "ColorNet"})}),
         (tensors(), {"facts": json.dumps({"network": "PaperNet", "options": {"width": 2}})}),
         (tensors(), {"facts": json.dumps({"network": "PaperNet", "options": [2]})}),
+        (tensors(), {"facts": "7"}),
+        (tensors(), {"facts": json.dumps({"network": "PaperNet", "photo_chroma": "x"})}),
+        (tensors(), {"facts": json.dumps({"network": "PaperNet", "photo_chroma": math.nan})}),
     ],
     ids=[
         *("extra", "missing", "shape", "foreign", "no name", "other name", "no JSON", "a list"),
         *("another's", "unknown options", "options of another kind"),
+        *("a number", "chroma that is a word", "chroma that is no number"),
     ],
 )
 def test_weights_of_another_network_are_refused(tmp_path, state, metadata):

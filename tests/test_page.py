@@ -305,6 +305,11 @@ def test_the_papers_network_takes_no_pins_and_vividness_is_for_both(painted):
     wait_for_other(page, old)
     assert np.ptp(picture(page), axis=-1).max() < 0.02, "grey"
 
+    old = source(page)
+    page.get_by_label("range slider for Vividness").press("ArrowRight")
+    wait_for_other(page, old)
+    assert np.ptp(picture(page), axis=-1).max() > 0.02, "a step from grey"
+
 
 def test_another_photo_starts_without_pins_and_a_bad_one_leaves_nothing_old(painted, tmp_path):
     page = painted

@@ -629,12 +629,17 @@ def test_a_collection_that_is_not_there_is_one_sentence(draw, cwd, capsys, missi
 
 PROCESSES = 2
 SPREAD = f"""
-import os, sys, time
+import json, os, sys, time
+from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, {str(ROOT)!r})
 import train
 from model import training
+from model.recipes import RECIPES
+
+for name, changes in json.loads(os.environ["CHANGES"]).items():
+    RECIPES[name] = replace(RECIPES[name], **changes)
 
 
 class Bar(training.tqdm):
@@ -649,19 +654,25 @@ sys.exit(train.main())
 """
 
 
-def spread(folder: Path, *flags: str, pause: float = 0) -> subprocess.Popen:
-    """`torchrun --nproc-per-node 2 train.py paper`, each process in `folder`/<rank>."""
+def spread(folder: Path, recipe: str, *flags: str, pause: float = 0) -> subprocess.Popen:
+    """`torchrun --nproc-per-node 2 train.py RECIPE`, made tiny, each process in `folder`/<rank>."""
     for rank in range(PROCESSES):
         (folder / str(rank)).mkdir(exist_ok=True)
     (folder / "spread.py").write_text(SPREAD)
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     return subprocess.Popen(
-        [*launcher, "--nproc-per-node", str(PROCESSES), "spread.py", "paper", *flags],
+        [*launcher, "--nproc-per-node", str(PROCESSES), "spread.py", recipe, *flags],
         cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1", "PAUSE": str(pause), "GLOO_SOCKET_IFNAME": "lo"},
+        env={
+            **os.environ,
+            "OMP_NUM_THREADS": "1",
+            "GLOO_SOCKET_IFNAME": "lo",
+            "PAUSE": str(pause),
+            "CHANGES": json.dumps(TINY),
+        },
     )
 
 
@@ -674,7 +685,7 @@ def test_two_processes_stopped_and_resumed_learn_what_one_learns(train, data, cw
     flags = ("--data", str(data), *FLAGS, "--epochs", "4", "--device", "cpu")
     first, second = (cwd / str(rank) / "results" for rank in range(PROCESSES))
     folder = first / "paper-seed0"
-    process = spread(cwd, *flags, pause=0.1)
+    process = spread(cwd, "paper", *flags, pause=0.1)
     while not (folder / "run.ckpt").exists() and process.poll() is None:
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
@@ -686,7 +697,7 @@ def test_two_processes_stopped_and_resumed_learn_what_one_learns(train, data, cw
     assert 0 < step < expected["step"]
 
     second.symlink_to(first)  # both go on from the same checkpoint
-    printed, said = (process := spread(cwd, *flags, "--resume")).communicate(timeout=600)
+    printed, said = (process := spread(cwd, "paper", *flags, "--resume")).communicate(timeout=600)
     assert process.returncode == 0, said
     assert printed.count("validation loss") == 1
     assert {file.name for file in folder.iterdir()} == {file.name for file in alone.iterdir()}
@@ -695,6 +706,27 @@ def test_two_processes_stopped_and_resumed_learn_what_one_learns(train, data, cw
     np.testing.assert_allclose(found["losses"], expected["losses"], rtol=0.01)
     for ours, theirs in zip(found["validation"], expected["validation"], strict=True):
         assert ours == pytest.approx(theirs, rel=0.01)
+
+
+def test_two_processes_learn_from_samples_about_what_one_learns(colornet, folders, cwd):
+    """Each normalizes its own half of a batch (BatchNorm), so that they differ a little."""
+    flags = [part for name, folder in folders.items() for part in (f"--{name}", str(folder))]
+    process = spread(cwd, "colornet", *flags, "--device", "cpu")
+    _, said = process.communicate(timeout=600)
+    assert process.returncode == 0, said
+    found, expected = (
+        torch.load(folder / "run.ckpt", weights_only=True)["progress"]
+        for folder in (cwd / "0" / "results" / "colornet-seed0", colornet)
+    )
+    np.testing.assert_allclose(found["losses"], expected["losses"], rtol=0.2)
+
+
+def test_a_batch_that_processes_cannot_share_evenly_is_refused(data, cwd):
+    flags = ("--data", str(data), *FLAGS, "--batch-size", "3")
+    process = spread(cwd, "paper", *flags)
+    _, said = process.communicate(timeout=600)
+    assert process.returncode != 0
+    assert "--batch-size 3 cannot be shared evenly by 2 processes." in said
 
 
 # Runs that come to nothing
