@@ -77,7 +77,7 @@ def application(
         page,
         path="/",
         css=CSS + colorize_tab.CSS + rate_tab.CSS,
-        head=rate_tab.HEAD,
+        head=colorize_tab.HEAD + rate_tab.HEAD,
         footer_links=["api"],
         run_history=False,  # it would keep photos and answers in the browser
         allowed_paths=[str(CACHE)],

@@ -26,6 +26,14 @@ CSS = (
 }
 """
 )
+# Gradio's `release` is for pointers alone; the DOM's `change` also comes with the arrow keys.
+HEAD = """<script>
+document.addEventListener("change", ({ target }) => {
+  if (target.matches("#vividness [type=range]"))
+    target.dispatchEvent(new PointerEvent("pointerup", { bubbles: true }));
+});
+</script>
+"""
 SCROLL = """(photo) => {
   const result = document.querySelector("#result");
   if (photo) result.scrollIntoView({ block: "nearest", behavior: "smooth" });
@@ -97,7 +105,7 @@ def build(examples: list[Example]) -> None:
     photo.change(None, photo, None, js=SCROLL, api_visibility="private")
     # One listener for all that changes the picture, so that the newest wish has the last word.
     painted = gr.on(
-        [photo.change, weights.change, vividness.change, canvas.input],
+        [photo.change, weights.change, vividness.release, canvas.input],
         handlers.show,
         [photo, weights, canvas, vividness, shown],
         [result, note, true, download, canvas, others],

@@ -43,7 +43,7 @@ CANVAS = """${(() => {
   const swatches = colors.map((color) =>
     `<button type="button" class="swatch" data-color="${color}" style="background: ${color}"
       aria-label="${color}" title="${color}"></button>`);
-  const other = chosen < 0 ? (colors[0] ?? "#808080") : pins[chosen][2];
+  const other = chosen < 0 ? "#808080" : pins[chosen][2];
   const palette = place
     ? `<span>${chosen < 0 ? "Colour here:" : `Pin ${chosen + 1}:`}</span>
        <span class="swatches">${swatches.join("")}</span>

@@ -84,8 +84,8 @@ class Colorizer:
             WeightsError: unknown or unusable weights.
         """
         path = weights_path(weights)
-        network, facts = load_weights(path)
-        return cls(fold_batch_norm(network), path, photo_chroma=facts.get("photo_chroma", 1.0))
+        network, photo_chroma = load_weights(path)
+        return cls(fold_batch_norm(network), path, photo_chroma=photo_chroma)
 
     @property
     def takes_pins(self) -> bool:

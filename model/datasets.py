@@ -24,8 +24,8 @@ from model.samples import Samples
 from model.training import to_lab
 from model.upsampling import shrunk
 
-# Whole varieties that are not trained on: to choose by, except by the split `whole`, which learns
-# from them too, and to report on once.
+# Whole varieties held out: the first to choose by (the split `whole` learns from them too), the
+# others to report on once.
 VALIDATION_VARIETIES = ("Apple 9", "Apple 18", "Cherry 5")
 TEST_VARIETIES = ("Apple 7", "Apple 13", "Apple 20", "Cherry Sour 1")
 

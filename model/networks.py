@@ -353,8 +353,8 @@ def load_network(weights: str | Path) -> nn.Module:
     return load_weights(weights)[0]
 
 
-def load_weights(weights: str | Path) -> tuple[nn.Module, dict]:
-    """The network as `load_network` gives it, and what `save_weights` was told of its training.
+def load_weights(weights: str | Path) -> tuple[nn.Module, float]:
+    """The network as `load_network` gives it, and the `photo_chroma` of its recipe.
 
     Raises:
         WeightsError: as in `load_network`.
@@ -366,7 +366,8 @@ def load_weights(weights: str | Path) -> tuple[nn.Module, dict]:
         facts = json.loads(metadata["facts"])
         network = NETWORKS[facts["network"]](**facts.get("options", {}))
         network.load_state_dict(safetensors.torch.load_file(path), strict=True)
-        if not 0 <= facts.get("photo_chroma", 1) < math.inf:
+        photo_chroma = facts.get("photo_chroma", 1.0)
+        if not 0 < photo_chroma < math.inf:
             raise ValueError
     except (SafetensorError, OSError) as error:
         raise WeightsError(f"{path.name} is no readable safetensors file ({error}).") from None
@@ -374,4 +375,4 @@ def load_weights(weights: str | Path) -> tuple[nn.Module, dict]:
         raise WeightsError(
             f"{path.name} holds no weights of {', '.join(NETWORKS)}: made by something else?"
         ) from None
-    return network.eval(), facts
+    return network.eval(), photo_chroma

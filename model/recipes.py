@@ -99,7 +99,7 @@ RECIPES = {
 
 @dataclass(frozen=True)
 class Run:
-    """One training run, of the samples that `model.samples` draws; it stands in config.json."""
+    """One training run. config.json tells all but the device and the constants of model.samples."""
 
     recipe_name: str
     folder: Path

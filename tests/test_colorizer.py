@@ -202,7 +202,7 @@ def test_a_fruit_on_white_is_shown_as_large_as_in_training_whatever_the_size(sha
     assert np.ptp(sizes) <= 0.02 * sizes.mean()
 
 
-def test_of_several_fruits_on_white_each_is_shown_as_large_as_in_training():
+def test_of_several_equal_fruits_on_white_each_is_shown_as_large_as_in_training():
     height, width = seen(np.hstack([on_white(500, 0.9), on_white(500, 0.9)]))
     extent = np.ptp(np.nonzero(fruit_mask(recolor(on_white(500, 0.9), None)))[0]) / 500
     assert abs(height * extent - 100) < 15 and width == 2 * height  # a thin stem does not count

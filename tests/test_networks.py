@@ -320,11 +320,12 @@ PAPER = {"facts": json.dumps({"network": "PaperNet"})}
         (tensors(), {"facts": "7"}),
         (tensors(), {"facts": json.dumps({"network": "PaperNet", "photo_chroma": "x"})}),
         (tensors(), {"facts": json.dumps({"network": "PaperNet", "photo_chroma": math.nan})}),
+        (tensors(), {"facts": json.dumps({"network": "PaperNet", "photo_chroma": 0})}),
     ],
     ids=[
         *("extra", "missing", "shape", "foreign", "no name", "other name", "no JSON", "a list"),
         *("another's", "unknown options", "options of another kind"),
-        *("a number", "chroma that is a word", "chroma that is no number"),
+        *("a number", "chroma that is a word", "chroma that is no number", "no chroma"),
     ],
 )
 def test_weights_of_another_network_are_refused(tmp_path, state, metadata):

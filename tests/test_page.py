@@ -3,6 +3,7 @@
 import base64
 import io
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -257,6 +258,18 @@ def test_pins_by_keyboard(painted):
     rings.focus()
     page.keyboard.press("Delete")
     rings.wait_for(state="detached")
+
+
+def test_a_colour_being_picked_survives_the_palette(painted, monkeypatch):
+    page, likely_colors = painted, pictures.likely_colors
+    monkeypatch.setattr(pictures, "likely_colors", lambda *a: time.sleep(1) or likely_colors(*a))
+    open_pins(page)
+    page.locator("#pins .picture img").click(position={"x": 60, "y": 60})
+    picker = page.locator("#pins input[type=color]")
+    picker.evaluate("input => { window.picker = input; input.value = '#123456'; }")
+    assert page.locator("#pins .swatch").count() == 0
+    page.locator("#pins .swatch").first.wait_for()
+    assert page.evaluate("picker.isConnected && picker.value") == "#123456"
 
 
 def test_other_colours_are_one_click(painted):

@@ -655,7 +655,7 @@ sys.exit(train.main())
 
 
 def spread(folder: Path, recipe: str, *flags: str, pause: float = 0) -> subprocess.Popen:
-    """`torchrun --nproc-per-node 2 train.py RECIPE`, made tiny, each process in `folder`/<rank>."""
+    """`torchrun --nproc-per-node 2 train.py RECIPE`, by TINY, each process in `folder`/<rank>."""
     for rank in range(PROCESSES):
         (folder / str(rank)).mkdir(exist_ok=True)
     (folder / "spread.py").write_text(SPREAD)
@@ -722,7 +722,7 @@ def test_two_processes_learn_from_samples_about_what_one_learns(colornet, folder
 
 
 def test_a_batch_that_processes_cannot_share_evenly_is_refused(data, cwd):
-    flags = ("--data", str(data), *FLAGS, "--batch-size", "3")
+    flags = ("--data", str(data), *FLAGS, "--batch-size", "3", "--device", "cpu")
     process = spread(cwd, "paper", *flags)
     _, said = process.communicate(timeout=600)
     assert process.returncode != 0
