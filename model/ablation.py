@@ -8,11 +8,12 @@ results/ablation/. Finished rows are kept: started again, it goes on.
 
 import argparse
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
+from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from model import datasets
@@ -30,7 +31,9 @@ SAMPLES = 10_000  # rows compare choices, they are no finished weights
 BASE = replace(RECIPES["colornet"], epochs=1, samples=SAMPLES, ema=0.99)
 ZHANG = replace(RECIPES["zhang"], epochs=1, samples=SAMPLES)
 FINISH = replace(BASE, learning_rate=5e-4)
-NO_ATTENTION = {"attention": False}
+NO_CONTEXT = {"attention": False, "mean": False}
+# The collections that rows learn from in part, and what of each is counted.
+LEARNED = {"more": "varieties, beside the classic ones", "photos": "photos"}
 FIGURES = ("ab_mse", "ciede2000_median", "colorfulness_ratio")
 
 
@@ -43,7 +46,8 @@ class Variant:
     used: Callable[[nn.Module], nn.Module] = lambda network: network
     run: str = ""  # the row whose training it shares, where it has none of its own
     start: str = ""  # the row whose weights it begins with
-    without: str = ""  # a collection that it does not learn from
+    # What it learns from: of the further varieties, or of the photos, one in so many; 0: none.
+    one_in: dict[str, int] = field(default_factory=dict)
 
 
 class Mirrored(nn.Module):
@@ -71,11 +75,19 @@ VARIANTS = {
     "chroma": Variant("squared error weighted by chroma", replace(BASE, regression="chroma")),
     "no distribution": Variant("without the distribution", replace(BASE, distribution=0)),
     "no dilation": Variant("without dilation", replace(BASE, options={"dilation": False})),
-    "no attention": Variant("without attention and mean", replace(BASE, options=NO_ATTENTION)),
+    "no attention": Variant("without attention", replace(BASE, options={"attention": False})),
+    "no mean": Variant("without the picture's mean", replace(BASE, options={"mean": False})),
+    "no context": Variant("without attention and mean", replace(BASE, options=NO_CONTEXT)),
     "no average": Variant("without the running average of the weights", replace(BASE, ema=0)),
     "no backgrounds": Variant("without synthetic backgrounds", replace(BASE, backgrounds=0)),
-    "no more": Variant("without the further varieties", BASE, without="more"),
-    "no photos": Variant("without the photos", BASE, without="photos"),
+    "half the varieties": Variant("with half of the further varieties", BASE, one_in={"more": 2}),
+    "a quarter of the varieties": Variant(
+        "with a quarter of the further varieties", BASE, one_in={"more": 4}
+    ),
+    "no more": Variant("without the further varieties", BASE, one_in={"more": 0}),
+    "half the photos": Variant("with half of the photos", BASE, one_in={"photos": 2}),
+    "a quarter of the photos": Variant("with a quarter of the photos", BASE, one_in={"photos": 4}),
+    "no photos": Variant("without the photos", BASE, one_in={"photos": 0}),
     "longer": Variant("as long again", FINISH, start="base"),
     "adversarial": Variant(
         "as long again, with a critic", replace(FINISH, adversarial=3e-3), start="base"
@@ -86,19 +98,28 @@ VARIANTS = {
 }
 
 
-def measure(name: str, samples: Samples, validation: dict, pictures: dict) -> dict:
-    """Train a row of `VARIANTS`, or go on with it, and evaluate it."""
+def measure(
+    name: str, samples: Samples, groups: dict[str, Sequence], validation: dict, pictures: dict
+) -> dict:
+    """Train a row of `VARIANTS`, or go on with it, and evaluate it; `groups` has, for each picture
+    of a collection, what it is kept or left out with."""
     variant = VARIANTS[name]
     start = FOLDER / "runs" / variant.start / "weights.safetensors" if variant.start else None
     folder = FOLDER / "runs" / (variant.run or name)
     run = Run("ablation", folder, variant.recipe, start=start)
-    sources = {name: samples.sources[name] for name in samples.sources if name != variant.without}
+    sources, learned = dict(samples.sources), {}
+    for collection, of in groups.items():
+        learned[collection] = kept(of, variant.one_in.get(collection, 1))
+        pairs = zip(sources.pop(collection), of, strict=True)
+        if taken := [picture for picture, group in pairs if group in learned[collection]]:
+            sources[collection] = taken
     samples = replace(samples, sources=sources, backgrounds=variant.recipe.backgrounds)
     train(run, samples, validation, resume=(run.folder / "run.ckpt").exists())
     path = run.folder / "weights.safetensors"
     # the colours as the network gives them, those of photos too
     colorizer = Colorizer(variant.used(load_network(path)).eval(), path)
     row = {"row": name, "what": variant.title}
+    row |= {f"{collection} learned from": len(of) for collection, of in learned.items()}
     for collection, chosen in pictures.items():
         figures = evaluate(colorizer, chosen)
         for figure in FIGURES:
@@ -106,9 +127,27 @@ def measure(name: str, samples: Samples, validation: dict, pictures: dict) -> di
     return row
 
 
+def kept(groups: Sequence, one_in: int) -> set:
+    """One in so many of the groups; 0: none."""
+    return set(sorted(set(groups))[::one_in]) if one_in else set()
+
+
 def thinned(pictures: Pictures) -> Pictures:
     """Every eighth frame: neighbours are alike."""
     return replace(pictures, rgb=pictures.rgb[::8], varieties=pictures.varieties[::8])
+
+
+def plot_data(table: pd.DataFrame, file: Path) -> None:
+    """Draw the error on varieties and photos never seen by the number of those learned from."""
+    figure = Figure(figsize=(8, 3.5), layout="constrained")
+    rows = table.set_index("row")
+    for axes, (collection, label) in zip(figure.subplots(1, 2), LEARNED.items(), strict=True):
+        names = ["base", *(name for name in VARIANTS if collection in VARIANTS[name].one_in)]
+        learned = f"{collection} learned from"
+        points = rows.loc[rows.index.intersection(names)].sort_values(learned)
+        axes.plot(points[learned], points[f"{collection} ab_mse"] * 1000, "o-")
+        axes.set(xlabel=label, ylabel="ab mean squared error x 1,000", ylim=(0, None))
+    figure.savefig(file, dpi=110, metadata={"Software": None})
 
 
 def as_markdown(table: pd.DataFrame) -> str:
@@ -148,6 +187,10 @@ def main(argv: list[str] | None = None) -> int:
     folders = datasets.folders_of(arguments)
     try:
         samples = load_samples("train", 0, BASE, **folders)
+        groups = {
+            "more": load_more(arguments.more, "train").varieties,
+            "photos": range(len(samples.sources["photos"])),
+        }
         validation = load_validation("train", **folders)
         pictures = {
             "classic": thinned(load_split(arguments.data, "val")),
@@ -159,10 +202,11 @@ def main(argv: list[str] | None = None) -> int:
         done = pd.read_csv(file).to_dict("records") if file.exists() else []
         rows = {row["row"]: row for row in done}
         for name in arguments.rows:
-            rows[name] = measure(name, samples, validation, pictures)
+            rows[name] = measure(name, samples, groups, validation, pictures)
             table = pd.DataFrame([rows[name] for name in VARIANTS if name in rows])
             table.to_csv(file, index=False)
             (FOLDER / "README.md").write_text(as_markdown(table))
+            plot_data(table, FOLDER / "data.png")
     except Interrupted as error:
         print(f"\n{error} Go on with the same command.", file=sys.stderr)
         return 130

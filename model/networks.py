@@ -81,7 +81,8 @@ class ColorNet(nn.Module):
 
     Args:
         dilation: dilate the blocks at 1/16.
-        attention: attention and the picture's mean at 1/16.
+        attention: at 1/16.
+        mean: of the picture at 1/16, for every place.
     """
 
     studio_scale = 100
@@ -89,7 +90,7 @@ class ColorNet(nn.Module):
     cell = 8
     coarsest = 16
 
-    def __init__(self, *, dilation: bool = True, attention: bool = True) -> None:
+    def __init__(self, *, dilation: bool = True, attention: bool = True, mean: bool = True) -> None:
         super().__init__()
         widths = (32, 64, 128, 256)
         self.stem = _conv_norm_relu(4 * 4, widths[0])
@@ -98,7 +99,8 @@ class ColorNet(nn.Module):
             down = _conv_norm_relu(above, width, stride=2)
             second = _Residual(width, dilation=2 if dilation and width == widths[-1] else 1)
             self.encoder.append(nn.Sequential(down, _Residual(width), second))
-        self.context = _Context(widths[-1]) if attention else nn.Identity()
+        context = _Context(widths[-1], attention=attention, mean=mean)
+        self.context = context if attention or mean else nn.Identity()
         self.decoder = nn.ModuleList(
             _Merge(_conv_norm_relu(below + width, width, kernel=1), _Residual(width))
             for below, width in zip(widths[:0:-1], widths[-2::-1], strict=True)
@@ -255,16 +257,21 @@ class _Merge(nn.Sequential):
 class _Context(nn.Module):
     """What every place may know of the whole: multi-head attention, and the mean."""
 
-    def __init__(self, width: int, heads: int = 4) -> None:
+    def __init__(self, width: int, *, attention: bool, mean: bool, heads: int = 4) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(width)
-        self.attention = nn.MultiheadAttention(width, heads, batch_first=True)
-        self.mean = nn.Linear(width, width)
+        self.attention = (
+            nn.MultiheadAttention(width, heads, batch_first=True) if attention else None
+        )
+        self.mean = nn.Linear(width, width) if mean else None
 
     def forward(self, features: Tensor) -> Tensor:
         places = self.norm(features.flatten(2).transpose(1, 2))
-        seen = self.attention(places, places, places, need_weights=False)[0]
-        seen = seen + self.mean(places.mean(1, keepdim=True))
+        seen = torch.zeros_like(places)
+        if self.attention:
+            seen = self.attention(places, places, places, need_weights=False)[0]
+        if self.mean:
+            seen = seen + self.mean(places.mean(1, keepdim=True))
         return features + seen.transpose(1, 2).reshape(features.shape)
 
 

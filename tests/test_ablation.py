@@ -51,6 +51,8 @@ def test_each_row_is_trained_measured_and_written(flags, capsys):
             assert float(row[f"{collection} ab_mse"]) > 0
             assert float(row[f"{collection} ciede2000_median"]) > 0
             assert float(row[f"{collection} colorfulness_ratio"]) >= 0
+        assert row["photos learned from"] == "24"
+        assert row["more learned from"] == ("0" if row["row"] == "no more" else "2")
     figures = [row["more ab_mse"] for row in rows]
     assert len(set(figures)) == 5  # each row measures something else
 
@@ -62,6 +64,7 @@ def test_each_row_is_trained_measured_and_written(flags, capsys):
         assert f"{float(row['more ab_mse']) * 1000:.2f}" in line.split(" | ")[2]
     runs = {folder.name for folder in Path("results/ablation/runs").iterdir()}
     assert runs == {"base", "no distribution", "no more", "zhang"}  # one network used in two ways
+    assert Path("results/ablation/data.png").read_bytes().startswith(b"\x89PNG")
     config = json.loads(Path("results/ablation/runs/no distribution/config.json").read_text())
     assert config["network"] == "ColorNet" and "distribution" not in config
 
@@ -106,6 +109,8 @@ def test_rows_differ_from_the_first_in_what_they_name():
         "no distribution": "distribution",
         "no dilation": "options",
         "no attention": "options",
+        "no mean": "options",
+        "no context": "options",
         "no average": "ema",
         "no backgrounds": "backgrounds",
     }
@@ -127,6 +132,29 @@ def test_no_backgrounds_means_no_backgrounds(flags, monkeypatch):
     for row in ("base", "no backgrounds"):
         assert main([*flags, "--rows", row]) == 2
     assert seen == [ablation.BASE.backgrounds, 0]
+
+
+def test_rows_with_less_data_leave_out_whole_varieties_and_single_photos(flags, monkeypatch):
+    seen = {}
+
+    def note(run, samples, validation, *, resume):
+        seen[run.folder.name] = {name: len(of) for name, of in samples.sources.items()}
+        raise ValueError("enough")
+
+    monkeypatch.setattr(ablation, "train", note)
+    rows = ["base", *(name for name, variant in VARIANTS.items() if variant.one_in)]
+    for row in rows:
+        assert main([*flags, "--rows", row]) == 2
+    classic = {"classic": seen["base"]["classic"]}
+    assert seen == {
+        "base": classic | {"more": 28, "photos": 24},  # two varieties
+        "half the varieties": classic | {"more": 14, "photos": 24},
+        "a quarter of the varieties": classic | {"more": 14, "photos": 24},
+        "no more": classic | {"photos": 24},
+        "half the photos": classic | {"more": 28, "photos": 12},
+        "a quarter of the photos": classic | {"more": 28, "photos": 6},
+        "no photos": classic | {"more": 28},
+    }
 
 
 @torch.inference_mode()

@@ -236,7 +236,8 @@ def test_half_as_large_a_file_gives_nearly_the_same_colours(colornet, tmp_path):
     ("kind", "options"),
     [
         (ColorNet, {"dilation": False, "attention": False}),
-        (ColorNet, {"attention": False}),
+        (ColorNet, {"mean": False}),
+        (ColorNet, {"attention": False, "mean": False}),
         (ZhangNet, {"width": 0.1, "temperature": 1.0}),
     ],
 )
