@@ -6,6 +6,7 @@ Each row is the median of several turns, taken alternately.
 """
 
 import argparse
+import json
 import sys
 import tempfile
 import time
@@ -29,22 +30,27 @@ SIDE = 256  # pixels, of the picture that the networks get
 PHOTO = (3000, 4000)  # height and width: 12 megapixels
 
 
-def ratio(ours: Callable[[], None], theirs: Callable[[], None]) -> tuple[float, float, float]:
+def ratio(ours: Callable[[], None], theirs: Callable[[], None]) -> dict[str, float]:
     """Median seconds of both, taken alternately, and the median of the turns' ratios."""
     ours(), theirs()  # the first call of each is slower
-    seconds = []
+    turns = []
     for _ in range(TURNS):
         turn = []
         for function in (ours, theirs):
             started = time.perf_counter()
             function()
             turn.append(time.perf_counter() - started)
-        seconds.append(turn)
-    times = np.array(seconds)
-    return (*np.median(times, axis=0), float(np.median(times[:, 0] / times[:, 1])))
+        turns.append(turn)
+    times = np.array(turns)
+    seconds, reference = np.median(times, axis=0)
+    return {
+        "seconds": float(seconds),
+        "reference_seconds": float(reference),
+        "ratio": float(np.median(times[:, 0] / times[:, 1])),
+    }
 
 
-def forward_pass(colorizer: Colorizer) -> tuple[float, float, float]:
+def forward_pass(colorizer: Colorizer) -> dict[str, float]:
     """The network against that of Zhang et al. 2016 at its published size, with random weights."""
     zhang = ZhangNet(width=1).eval().to(memory_format=torch.channels_last)
     luminance = torch.rand(1, 1, SIDE, SIDE) * 2 - 1
@@ -59,7 +65,7 @@ def forward_pass(colorizer: Colorizer) -> tuple[float, float, float]:
     return ratio(forward(colorizer.network), forward(zhang))
 
 
-def whole_photo(colorizer: Colorizer, folder: Path) -> tuple[float, float, float]:
+def whole_photo(colorizer: Colorizer, folder: Path) -> dict[str, float]:
     """A 12-megapixel JPEG, file to file, against decoding, Lab and back, and encoding alone."""
     photo, result = folder / "photo.jpg", folder / "photo.png"
     fruit = cv2.resize(render("Apple Rendered Red", size=400), PHOTO[::-1])
@@ -81,6 +87,7 @@ def main(argv: list[str] | None = None) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--weights", default=DEFAULT_WEIGHTS, help="name or file (%(default)s)")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of lines")
     arguments = parser.parse_args(argv)
     try:
         colorizer = Colorizer.load(arguments.weights)
@@ -94,9 +101,14 @@ def main(argv: list[str] | None = None) -> int:
                 colorizer, Path(folder)
             ),
         }
-    print(f"{colorizer.name}, {torch.get_num_threads()} threads, median of {TURNS} turns")
-    for title, (ours, theirs, times) in rows.items():
-        print(f"{title}: {ours * 1000:.0f} ms to {theirs * 1000:.0f} ms, ratio {times:.2f}")
+    told = {"weights": colorizer.name, "threads": torch.get_num_threads(), "turns": TURNS}
+    if arguments.json:
+        print(json.dumps(told | {"rows": rows}, indent=2))
+        return 0
+    print(f"{told['weights']}, {told['threads']} threads, median of {TURNS} turns")
+    for title, row in rows.items():
+        ours, theirs = (row[key] * 1000 for key in ("seconds", "reference_seconds"))
+        print(f"{title}: {ours:.0f} ms to {theirs:.0f} ms, ratio {row['ratio']:.2f}")
     return 0
 
 
