@@ -3,7 +3,7 @@
 import gradio as gr
 
 from demo import handlers, pins
-from model.colorizer import DEFAULT_WEIGHTS
+from model.colorizer import DEFAULT_WEIGHTS, MAX_VIVIDNESS
 from model.examples import Example
 from model.networks import available_weights
 from model.photos import MAX_MEGAPIXELS
@@ -26,12 +26,32 @@ CSS = (
 }
 """
 )
-# Gradio's `release` is for pointers alone; the DOM's `change` also comes with the arrow keys.
-HEAD = """<script>
-document.addEventListener("change", ({ target }) => {
+# Gradio's `release` is for pointers alone; the DOM's `change` also comes with the arrow keys. A
+# number typed is taken with Enter too, brought into the range, and if it is none, the one before
+# stays. A photo that the browser cannot show says so.
+HEAD = f"""<script>
+document.addEventListener("change", ({{ target }}) => {{
   if (target.matches("#vividness [type=range]"))
-    target.dispatchEvent(new PointerEvent("pointerup", { bubbles: true }));
-});
+    target.dispatchEvent(new PointerEvent("pointerup", {{ bubbles: true }}));
+}});
+const typed = "#vividness [type=number]";
+document.addEventListener("focusin", ({{ target }}) => {{
+  if (target.matches(typed)) target.dataset.before = target.value;
+}});
+document.addEventListener("keydown", ({{ target, key }}) => {{
+  if (key === "Enter" && target.matches(typed)) target.blur();
+}});
+document.addEventListener("blur", ({{ target }}) => {{
+  if (!(target instanceof Element && target.matches(typed))) return;
+  const {{ value, dataset }} = target;
+  const number = Number(value === "" ? dataset.before : value);
+  target.value = Math.min(Math.max(number, 0), {MAX_VIVIDNESS});
+  if (target.value !== value) target.dispatchEvent(new Event("input", {{ bubbles: true }}));
+}}, true);
+document.addEventListener("error", ({{ target }}) => {{
+  if (target instanceof Element && target.matches("#photo img"))
+    target.alt = "No preview: the browser does not show this file.";
+}}, true);
 </script>
 """
 SCROLL = """(photo) => {
@@ -62,7 +82,9 @@ def build(examples: list[Example]) -> None:
                 visible=len(names) > 1,
                 elem_id="network",
             )
-            vividness = gr.Slider(0, 2, 1, step=0.05, label="Vividness", elem_id="vividness")
+            vividness = gr.Slider(
+                0, MAX_VIVIDNESS, 1, step=0.05, label="Vividness", elem_id="vividness"
+            )
             gr.Markdown(ACCEPTED)
         with gr.Column():
             canvas = pins.canvas()

@@ -22,6 +22,7 @@ from model.photos import PhotoError
 from model.upsampling import shrunk
 
 VERSIONS = 4  # of "Other colours"
+ERROR_SECONDS = 20  # that a sentence on a photo stays
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Shown:
     asked: Asked | None = None
     saved: Asked | None = None  # of the download
     versions: tuple[str, str] | None = None  # the source of "Other colours"
-    refused: str | None = None  # path of a photo whose error is being told
+    refused: str | None = None  # path of a photo whose error has been told
 
 
 @contextmanager
@@ -56,7 +57,7 @@ def one_sentence() -> Iterator[None]:
     try:
         yield
     except (PhotoError, PinError, VividnessError, WeightsError) as error:
-        raise gr.Error(str(error), duration=None, print_exception=False) from None
+        raise gr.Error(str(error), duration=ERROR_SECONDS, print_exception=False) from None
 
 
 def known_weights(name: Any) -> str:
@@ -149,6 +150,7 @@ def show(photo: ImageData | None, weights: str, drawn: Any, vividness: float, sh
         result, note, true colours, download, canvas, other colours.
     """
     if photo is None:
+        shown.refused = None
         return show_nothing(shown)
     with one_sentence():
         path, colorizer = path_of(photo), load_colorizer(known_weights(weights))
@@ -177,7 +179,7 @@ def show(photo: ImageData | None, weights: str, drawn: Any, vividness: float, sh
             width=width,
             height=height,
         ),
-        gr.skip() if same_source else gr.HTML(visible=False),
+        gr.HTML(pins=pictures.pins_to_json(wanted)) if same_source else gr.HTML(visible=False),
     ]
 
 
@@ -194,7 +196,6 @@ def show_nothing(shown: Shown) -> list:
 
 def after_error(photo: ImageData | None, shown: Shown) -> list:
     """Nothing if the error came with a new photo, else what was there, as `show` returns it."""
-    shown.refused = None
     other = photo is None or shown.asked is None or photo.path != shown.asked.path
     return show_nothing(shown) if other else [gr.skip()] * 6
 
@@ -215,8 +216,8 @@ def make_download(shown: Shown) -> Any:
 
 
 def show_versions(shown: Shown) -> Any:
-    """The row "Other colours" of what is shown, or that there are none; hidden for a network that
-    takes no pins."""
+    """The row "Other colours" of what is shown, the first ones before them, or that there are no
+    others; hidden for a network that takes no pins."""
     asked = shown.asked
     if asked is None or shown.versions == asked.source:
         return gr.skip()
@@ -229,14 +230,15 @@ def show_versions(shown: Shown) -> Any:
                 ),
                 "pins": pictures.pins_to_json(version),
             }
-            for version in found
+            for version in ([(), *found] if found else [])
         ]
     if shown.asked is None or shown.asked.source != asked.source:
         return gr.skip()
     shown.versions = asked.source
+    pins = pictures.pins_to_json(shown.asked.pins)
     takes_pins = load_colorizer(asked.weights).takes_pins
     title = "Other colours" if versions else NO_OTHERS
-    return gr.HTML(visible=takes_pins, versions=versions, title=title)
+    return gr.HTML(visible=takes_pins, versions=versions, title=title, pins=pins)
 
 
 def show_likely(drawn: Any, shown: Shown) -> Any:

@@ -10,7 +10,7 @@ from gradio.blocks import BlockFunction
 from gradio_client.utils import is_http_url_like, traverse
 
 NOT_UPLOADED = "The photo did not arrive; upload it as a file."
-WRONG = "What was sent is not what this function takes; /?view=api tells what it takes."
+WRONG = 'What was sent is not what this function takes; "Use via API" below the page tells more.'
 NO_ROOM = "There is no room for photos at the moment; please come back later."
 SPARE_BYTES = 2**30  # of the disk, which photos leave to all else
 SESSIONS = 500  # tabs of browsers that Gradio remembers, 0.2 MB each: those used last

@@ -122,15 +122,19 @@ element.addEventListener("keydown", (event) => {
   else return;
   event.preventDefault();
 });
-element.addEventListener("take", ({ detail }) => repaint(detail, { place: null }));
+element.addEventListener("take", ({ detail }) => {
+  if (JSON.stringify(detail) !== JSON.stringify(state().pins)) repaint(detail, { place: null });
+});
 if (state().place) trigger("select");
 """
 
-# versions: [{picture, pins}...]
+# versions: [{picture, pins}...], the colours first shown and the others; pins: those of the picture
 OTHERS = """<p>${title}</p>
-<div class="row">${versions.map(({ picture }, index) =>
-  `<button type="button" data-index="${index}" aria-label="Other colours ${index + 1}"><img
-    src="${picture}" alt="" draggable="false"></button>`).join("")}</div>"""
+<div class="row">${versions.map((version, index) =>
+  `<button type="button" data-index="${index}"
+    aria-label="${index ? `Other colours ${index}` : "The colours first shown"}"
+    aria-pressed="${JSON.stringify(version.pins) === JSON.stringify(pins)}"><img
+    src="${version.picture}" alt="" draggable="false"></button>`).join("")}</div>"""
 
 OTHERS_SCRIPT = """
 element.addEventListener("click", ({ target }) => {
@@ -173,10 +177,11 @@ CSS = """
   background: var(--button-secondary-background-fill); color: var(--button-secondary-text-color); }
 #pins .plain:disabled { opacity: 0.45; cursor: default; }
 #others p { margin: 0 0 6px; color: var(--block-title-text-color); }
-#others .row { display: grid; grid-template-columns: repeat(4, 1fr); gap: 8px; }
+#others .row { display: grid; grid-template-columns: repeat(5, 1fr); gap: 8px; }
 #others img { display: block; width: 100%; aspect-ratio: 1; margin: 0; object-fit: contain; }
 #others button { border: 1px solid var(--border-color-primary); border-radius: 6px;
   overflow: hidden; }
+#others button[aria-pressed=true] { box-shadow: 0 0 0 3px var(--color-accent); }
 #pins :is(button, input, .picture):focus-visible, #others button:focus-visible {
   outline: 3px solid var(--color-accent); outline-offset: 2px; }
 """
@@ -209,6 +214,7 @@ def others() -> gr.HTML:
         elem_id="others",
         versions=[],
         title="",
+        pins=[],
     )
 
 

@@ -185,7 +185,9 @@ class Colorizer:
         if not hasattr(self.network, "distribution"):
             return []
         scaled = self._at_working_scale(rgb)
-        probability = self._distribution(scaled, pins)
+        probability = self._distribution(scaled)
+        if pins:  # one far from the natural turns all that is likely: offer what is without it too
+            probability = (probability + self._distribution(scaled, pins)) / 2
         row, column = place_in(x, y, rgb.shape, scaled.rgb.shape)
         cell = self.network.cell
         luminance = rgb_to_lab(scaled.rgb)[row, column, 0]

@@ -75,6 +75,13 @@ def _is_result(file: Path, out: Path) -> bool:
     return bool(written) and file.resolve().is_relative_to(out.resolve())
 
 
+def _make_folder(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"--out: {out} cannot be made a folder: {error.strerror}.") from None
+
+
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="model.colorizer",
@@ -135,11 +142,13 @@ def main(argv: list[str] | None = None) -> int:
         if arguments.alternatives < 0:
             raise ValueError(f"--alternatives is {arguments.alternatives}: 0 or more.")
         colorizer = Colorizer.load(arguments.weights)
+        if pins and not colorizer.takes_pins:
+            raise PinError(f"--pin: the weights {colorizer.name} take no pins; leave them out.")
         if arguments.alternatives and not colorizer.takes_pins:
             raise ValueError(f"--alternatives: the weights {colorizer.name} have none.")
         if arguments.workers is not None and (arguments.engine == "here" or arguments.workers < 1):
             raise ValueError(f"--workers is {arguments.workers}: 1 or more, of --engine ray.")
-        arguments.out.mkdir(parents=True, exist_ok=True)
+        _make_folder(arguments.out)
         given = len(work)
         if arguments.resume:
             work = [(photo, target) for photo, target in work if not _is_done(photo, target)]

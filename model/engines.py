@@ -53,8 +53,10 @@ class Task:
         try:
             with _one_thread():
                 return self._colorize(photo, target)
-        except (PhotoError, PinError, OSError) as error:
+        except (PhotoError, PinError) as error:
             return Outcome(failed=str(error))
+        except OSError as error:
+            return Outcome(failed=f"{target} cannot be written: {error.strerror or error}.")
 
     def _colorize(self, photo: Path, target: Path) -> Outcome:
         rgb = read_photo(photo)

@@ -372,7 +372,8 @@ def load_weights(weights: str | Path) -> tuple[nn.Module, float]:
             metadata = file.metadata() or {}
         facts = json.loads(metadata["facts"])
         network = NETWORKS[facts["network"]](**facts.get("options", {}))
-        network.load_state_dict(safetensors.torch.load_file(path), strict=True)
+        tensors = safetensors.torch.load_file(path)
+        network.load_state_dict(tensors, strict=True)
         photo_chroma = facts.get("photo_chroma", 1.0)
         if not 0 < photo_chroma < math.inf:
             raise ValueError
@@ -382,4 +383,6 @@ def load_weights(weights: str | Path) -> tuple[nn.Module, float]:
         raise WeightsError(
             f"{path.name} holds no weights of {', '.join(NETWORKS)}: made by something else?"
         ) from None
+    if not all(tensor.isfinite().all() for tensor in tensors.values()):
+        raise WeightsError(f"{path.name} is damaged: not all that it holds are finite numbers.")
     return network.eval(), photo_chroma

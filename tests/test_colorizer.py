@@ -417,6 +417,17 @@ def test_likely_colours_are_plainly_different_and_at_most_count():
         assert all(ciede2000(np.uint8(color), np.uint8(c)) >= 10 for c in colors[:number])
 
 
+def test_a_pin_that_sways_all_does_not_hide_what_is_likely_without_it():
+    unsure, photo = painter(red=0.6, yellow=0.4), np.full((50, 50), 120, np.uint8)
+    freely, swayed = unsure.network.distribution, painter(green=1).network.distribution
+    unsure.network.distribution = lambda luminance, hints=None: (
+        freely(luminance) if hints is None else swayed(luminance, hints)
+    )
+    before = unsure.likely_colors(photo, 3, 3)
+    after = unsure.likely_colors(photo, 3, 3, pins=[Pin(40, 40, (60, 200, 60))])
+    assert len(before) == 2 and len(after) == 3 and set(before) < set(after)
+
+
 def test_likely_colours_need_a_place_in_the_photo(colorizer, apple):
     with pytest.raises(PinError, match="outside the photo"):
         painter().likely_colors(apple, 200, 0)

@@ -366,6 +366,18 @@ def test_alternatives_inside_the_folder_are_not_taken_for_photos(tmp_path, unsur
     ]
 
 
+def test_where_nothing_can_be_written_it_is_one_sentence(album, tmp_path, capsys):
+    (tmp_path / "notes").write_text("a file")
+    assert run(album / "photo3.png", "--out", tmp_path / "notes") == 2
+    error = capsys.readouterr().err
+    assert "notes cannot be made a folder: File exists" in error and error.count("\n") == 1
+    (tmp_path / "out" / "photo3-colorized.png").mkdir(parents=True)
+    assert run(album / "photo3.png", "--out", tmp_path / "out") == 1
+    error = capsys.readouterr().err
+    assert "photo3-colorized.png cannot be written: Is a directory" in error
+    assert "partial" not in error and "Errno" not in error
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -393,8 +405,9 @@ PAPER = ("--weights", "paper")
 
 
 def test_a_pin_that_the_weights_cannot_use_is_one_sentence(album, tmp_path, capsys):
-    assert run(album / "photo3.png", "--out", tmp_path / "out", "--pin", "5,5,#ff0000", *PAPER) == 1
-    assert "failed: The weights paper take no pins" in capsys.readouterr().err
+    assert run(album / "photo3.png", "--out", tmp_path / "out", "--pin", "5,5,#ff0000", *PAPER) == 2
+    error = capsys.readouterr().err
+    assert "--pin: the weights paper take no pins" in error and error.count("\n") == 1
 
 
 def test_alternatives_of_a_network_without_any_are_refused(tmp_path, capsys):

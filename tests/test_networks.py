@@ -251,6 +251,15 @@ def test_a_network_with_options_comes_back_with_them(tmp_path, kind, options):
     assert torch.equal(loaded(luminance), network(luminance))
 
 
+def test_weights_that_hold_no_numbers_are_refused(tmp_path, colornet):
+    broken = copy.deepcopy(colornet)
+    with torch.no_grad():
+        broken.to_ab.weight[0, 0] = torch.nan
+    save_weights(broken, tmp_path / "broken.safetensors", {}, half=True)
+    with pytest.raises(WeightsError, match="broken.safetensors is damaged: .* finite"):
+        load_network(tmp_path / "broken.safetensors")
+
+
 def test_folded_batch_norm_changes_no_colour(colornet):
     folded = fold_batch_norm(copy.deepcopy(colornet))
     luminance, given = torch.rand(2, 1, 48, 32) * 2 - 1, hints(2, 48, 32)

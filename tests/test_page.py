@@ -16,7 +16,7 @@ from PIL import Image
 from demo import __main__ as demo
 from demo import colorize_tab, pictures
 from model.color import rgb_to_lab_exact
-from model.colorizer import DEFAULT_WEIGHTS, NO_OTHERS, Colorizer, recolor
+from model.colorizer import DEFAULT_WEIGHTS, NO_OTHERS, Colorizer, Pin, recolor
 from model.metrics import is_in_color
 from model.photos import read_photo
 from model.rendered import render
@@ -276,13 +276,22 @@ def test_other_colours_are_one_click(painted):
     page, rings = painted, painted.locator("#pins .ring")
     others = page.locator("#others button")
     others.first.wait_for()
-    assert 1 <= others.count() <= 4
+    assert 2 <= others.count() <= 5, "the colours first shown, and others"
+    chosen = page.locator("#others button[aria-pressed=true]")
+    assert chosen.get_attribute("aria-label") == "The colours first shown"
     open_pins(page)
     likeliest = source(page)
-    others.first.click()
+    others.nth(1).click()
     wait_for_other(page, likeliest)
+    page.locator("#others button[aria-pressed=true][data-index='1']").wait_for()
     assert rings.count() > 0, "its pins are there to be changed"
+    others.nth(1).click()
     page.get_by_role("button", name="Undo").click()
+    wait_for_picture(page, likeliest)
+    assert rings.count() == 0, "a second click on it was no step of its own"
+    others.nth(1).click()
+    wait_for_other(page, likeliest)
+    others.first.click()
     wait_for_picture(page, likeliest)
     assert rings.count() == 0
 
@@ -296,7 +305,7 @@ def test_where_no_other_colours_are_likely_the_page_says_so(painted, gray_file, 
     assert painted.locator("#others button").count() == 0
 
 
-def test_the_papers_network_takes_no_pins_and_vividness_is_for_both(painted):
+def test_the_papers_network_takes_no_pins_and_vividness_is_for_both(painted, gray_file):
     page = painted
     page.locator("#others button").first.wait_for()
     open_pins(page)
@@ -323,6 +332,24 @@ def test_the_papers_network_takes_no_pins_and_vividness_is_for_both(painted):
     wait_for_other(page, old)
     assert np.ptp(picture(page), axis=-1).max() > 0.02, "a step from grey"
 
+    for typed, meant in (("12", "2"), ("-3", "0"), ("1.5", "1.5"), ("", "1.5")):
+        old = source(page)
+        vividness.fill(typed)
+        vividness.press("Enter")
+        page.wait_for_function(
+            "([input, meant]) => input.value === meant", arg=[vividness.element_handle(), meant]
+        )
+        if typed:
+            wait_for_other(page, old)
+        page.locator("#download:not([disabled])").wait_for()
+        with page.expect_download() as download:
+            page.locator("#download").click()
+        expected = pictures.load_colorizer(DEFAULT_WEIGHTS).colorize(
+            read_photo(gray_file), pins=[Pin(120, 150, (32, 64, 255))], vividness=float(meant)
+        )
+        assert np.array_equal(np.array(Image.open(download.value.path())), expected)
+    assert page.get_by_text("Error").count() == 0
+
 
 def test_another_photo_starts_without_pins_and_a_bad_one_leaves_nothing_old(painted, tmp_path):
     page = painted
@@ -342,6 +369,7 @@ def test_another_photo_starts_without_pins_and_a_bad_one_leaves_nothing_old(pain
     page.locator("#pins").wait_for(state="hidden")
     page.locator("#download[disabled]").wait_for()
     assert page.locator("#result img").count() == 0
+    assert "No preview" in page.locator("#photo img").get_attribute("alt")
 
 
 def test_pins_vividness_and_alternatives_by_api(painter_url, gray_file):
