@@ -44,6 +44,7 @@ class Variant:
     title: str
     recipe: Recipe
     used: Callable[[nn.Module], nn.Module] = lambda network: network
+    averages: bool = False  # over several views, as `Colorizer` does
     run: str = ""  # the row whose training it shares, where it has none of its own
     start: str = ""  # the row whose weights it begins with
     # What it learns from: of the further varieties, or of the photos, one in so many; 0: none.
@@ -71,6 +72,7 @@ def plain_mean(network: nn.Module) -> nn.Module:
 VARIANTS = {
     "base": Variant("ColorNet: squared error, distribution, context, average, backgrounds", BASE),
     "mirrored": Variant("mean with the mirrored picture's", BASE, Mirrored, run="base"),
+    "averaged": Variant("mean of four views of fruit on white", BASE, averages=True, run="base"),
     "huber": Variant("Huber loss", replace(BASE, regression="huber")),
     "chroma": Variant("squared error weighted by chroma", replace(BASE, regression="chroma")),
     "no distribution": Variant("without the distribution", replace(BASE, distribution=0)),
@@ -117,7 +119,8 @@ def measure(
     train(run, samples, validation, resume=(run.folder / "run.ckpt").exists())
     path = run.folder / "weights.safetensors"
     # the colours as the network gives them, those of photos too
-    colorizer = Colorizer(variant.used(load_network(path)).eval(), path)
+    network = variant.used(load_network(path)).eval()
+    colorizer = Colorizer(network, path, averages=variant.averages)
     row = {"row": name, "what": variant.title}
     row |= {f"{collection} learned from": len(of) for collection, of in learned.items()}
     for collection, chosen in pictures.items():

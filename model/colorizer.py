@@ -55,26 +55,38 @@ class _Scaled:
         rgb: (h, w, 3) uint8.
         shape: of the full-size photo, in whose pixels its pins are.
         chroma: factor on the ab that the network gives; the ab of pins it is told divided by it.
+        averaged: whether ab is the network's mean over several views.
     """
 
     rgb: np.ndarray
     shape: tuple[int, ...]
     chroma: float
+    averaged: bool
 
 
 class Colorizer:
     """A network ready to colorize. Load once, use from any thread.
+
+    Args:
+        network: in evaluation mode.
+        path: of its weights.
+        photo_chroma: see `Recipe`.
+        averages: take the mean over several views where the network can and the picture, fruit on
+            white, is so small that they cost no more than a photo.
 
     >>> colorizer = Colorizer.load("paper")
     >>> colorizer.colorize(np.full((30, 40), 128, np.uint8)).shape
     (30, 40, 3)
     """
 
-    def __init__(self, network: nn.Module, path: Path, *, photo_chroma: float = 1.0) -> None:
+    def __init__(
+        self, network: nn.Module, path: Path, *, photo_chroma: float = 1.0, averages: bool = True
+    ) -> None:
         self.network = network.to(memory_format=torch.channels_last)
-        self.path = path  # of the weights
+        self.path = path
         self.name = path.stem
-        self.photo_chroma = photo_chroma  # see `Recipe`
+        self.photo_chroma = photo_chroma
+        self.averages = averages and hasattr(network, "averaged")
 
     @classmethod
     def load(cls, weights: str | Path = DEFAULT_WEIGHTS) -> "Colorizer":
@@ -227,6 +239,7 @@ class Colorizer:
         mask = _fruit_on_white(rgb)
         if mask is None:
             pixels, chroma = np.clip(longer, studio, photo), self.photo_chroma
+            averaged = False
         else:
             _, parts, sizes, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
             areas = sizes[1:, cv2.CC_STAT_AREA]
@@ -235,13 +248,14 @@ class Colorizer:
             # 2: the last pixel, and the half-covered rim that is not in the mask
             share = max(np.ptp(places) + 2 for places in np.nonzero(mask)) / max(mask.shape)
             pixels = studio if share >= FILLS_FRAME else min(studio / share, photo)
-            chroma = 1.0
-        return _Scaled(_resized(rgb, pixels / longer), rgb.shape, chroma)
+            chroma, averaged = 1.0, self.averages and 2 * pixels <= photo
+        return _Scaled(_resized(rgb, pixels / longer), rgb.shape, chroma, averaged)
 
     @torch.inference_mode()
     def _predict(self, scaled: _Scaled, pins: Sequence[Pin] = ()) -> np.ndarray:
         """Real ab, (h, w, 2) float32."""
-        ab = self.network(*self._inputs(scaled, pins))
+        network = self.network.averaged if scaled.averaged else self.network
+        ab = network(*self._inputs(scaled, pins))
         return scaled.chroma * denormalize_ab(ab[0].permute(1, 2, 0).numpy())
 
     @torch.inference_mode()

@@ -118,6 +118,22 @@ class ColorNet(nn.Module):
         ab, features = self._decode(luminance, hints)
         return ab, self.to_bins(features)[..., : -(-height // self.cell), : -(-width // self.cell)]
 
+    def averaged(self, luminance: Tensor, hints: Tensor | None = None) -> Tensor:
+        """ab as the mean over four views of the pictures: as they are and mirrored, both also moved
+        by half a place of the coarsest level. The errors of a view are partly its own."""
+        step = self.coarsest // 2
+        views = []
+        for shift in (0, step):
+            padding = (shift, step - shift) * 2
+            view = [F.pad(luminance, padding, mode="replicate")]
+            view += [] if hints is None else [F.pad(hints, padding)]
+            views += [view, [channels.flip(-1) for channels in view]]
+        ab = self(*(torch.cat(channels) for channels in zip(*views, strict=True)))
+        plain, mirrored, moved, both = ab.chunk(4)
+        height, width = luminance.shape[-2:]
+        at_place = (plain + mirrored.flip(-1))[..., :height, :width]
+        return (at_place + (moved + both.flip(-1))[..., step:, step:]) / 4
+
     def summary(self, luminance: Tensor) -> Tensor:
         """What the network sees in pictures as a whole, (N, 256): what `familiarity` judges."""
         return self._encode(luminance, None)[0].mean((2, 3))
@@ -372,8 +388,7 @@ def load_weights(weights: str | Path) -> tuple[nn.Module, float]:
             metadata = file.metadata() or {}
         facts = json.loads(metadata["facts"])
         network = NETWORKS[facts["network"]](**facts.get("options", {}))
-        tensors = safetensors.torch.load_file(path)
-        network.load_state_dict(tensors, strict=True)
+        network.load_state_dict(safetensors.torch.load_file(path), strict=True)
         photo_chroma = facts.get("photo_chroma", 1.0)
         if not 0 < photo_chroma < math.inf:
             raise ValueError
@@ -383,6 +398,6 @@ def load_weights(weights: str | Path) -> tuple[nn.Module, float]:
         raise WeightsError(
             f"{path.name} holds no weights of {', '.join(NETWORKS)}: made by something else?"
         ) from None
-    if not all(tensor.isfinite().all() for tensor in tensors.values()):
+    if not all(weight.isfinite().all() for weight in network.parameters()):
         raise WeightsError(f"{path.name} is damaged: not all that it holds are finite numbers.")
     return network.eval(), photo_chroma

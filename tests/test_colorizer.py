@@ -194,6 +194,20 @@ def test_a_fruit_that_fills_a_white_picture_is_shown_at_100_pixels(size):
     assert seen(cv2.resize(render("Apple Rendered Red", size=500), (size, size))) == (100, 100)
 
 
+def test_small_fruit_on_white_looks_nearly_the_same_mirrored_and_photos_take_one_view():
+    loaded = Colorizer.load("colornet")
+    chroma = loaded.photo_chroma
+    plain = Colorizer(loaded.network, loaded.path, photo_chroma=chroma, averages=False)
+
+    def asymmetry(colorizer: Colorizer, photo: np.ndarray) -> float:
+        ab, mirrored = colorizer.predict_ab(photo), colorizer.predict_ab(photo[:, ::-1])
+        return float(np.abs(ab - mirrored[:, ::-1]).mean())
+
+    apple, photo = render("Apple Rendered Red"), cv2.merge([scene(200, 256)] * 3)
+    assert 0 < asymmetry(loaded, apple) < asymmetry(plain, apple) / 2
+    np.testing.assert_array_equal(loaded.predict_ab(photo), plain.predict_ab(photo))
+
+
 @pytest.mark.parametrize("share", [0.5, 0.7])
 def test_a_fruit_on_white_is_shown_as_large_as_in_training_whatever_the_size(share):
     extent = np.ptp(np.nonzero(fruit_mask(recolor(on_white(1000, share), None)))[0]) / 1000

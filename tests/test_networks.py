@@ -377,3 +377,16 @@ def test_familiarity_is_kept_in_the_file(tmp_path):
     assert summary.shape == (1, 256)
     kept = load_network(tmp_path / "x.safetensors").familiarity(summary)
     assert kept.item() == pytest.approx(network.familiarity(summary).item(), rel=0.02)
+
+
+@torch.inference_mode()
+def test_the_average_of_views_is_mirrored_with_the_picture_and_follows_hints(colornet):
+    luminance, given = torch.rand(2, 1, 100, 84) * 2 - 1, hints(2, 100, 84)
+    for inputs in ((luminance,), (luminance, given)):
+        ab = colornet.averaged(*inputs)
+        assert ab.shape == (2, 2, 100, 84)
+        mirrored = colornet.averaged(*(channels.flip(-1) for channels in inputs))
+        difference = (mirrored.flip(-1) - ab)[..., 24:-24].abs()
+        plain = (colornet(*(c.flip(-1) for c in inputs)).flip(-1) - colornet(*inputs))[..., 24:-24]
+        assert difference.mean() < plain.abs().mean()
+    assert not torch.allclose(colornet.averaged(luminance), colornet.averaged(luminance, given))
