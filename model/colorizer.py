@@ -29,7 +29,7 @@ from model.likely import DISTINCT, palette, peaks, share_near
 from model.metrics import WHITE, ciede2000, fruit_mask
 from model.networks import HINTED, fold_batch_norm, load_weights, weights_path
 from model.photos import array_to_rgb
-from model.pins import MAX_PINS, Pin, PinError, check_place, hints_of, place_in
+from model.pins import MAX_PINS, Pin, PinError, check_place, hints_of, likeness, place_in
 from model.upsampling import recolor, resize
 
 DEFAULT_WEIGHTS = "colornet"
@@ -55,13 +55,13 @@ class _Scaled:
         rgb: (h, w, 3) uint8.
         shape: of the full-size photo, in whose pixels its pins are.
         chroma: factor on the ab that the network gives; the ab of pins it is told divided by it.
-        averaged: whether ab is the network's mean over several views.
+        on_white: whether it is fruit on white.
     """
 
     rgb: np.ndarray
     shape: tuple[int, ...]
     chroma: float
-    averaged: bool
+    on_white: bool
 
 
 class Colorizer:
@@ -239,7 +239,6 @@ class Colorizer:
         mask = _fruit_on_white(rgb)
         if mask is None:
             pixels, chroma = np.clip(longer, studio, photo), self.photo_chroma
-            averaged = False
         else:
             _, parts, sizes, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
             areas = sizes[1:, cv2.CC_STAT_AREA]
@@ -248,13 +247,24 @@ class Colorizer:
             # 2: the last pixel, and the half-covered rim that is not in the mask
             share = max(np.ptp(places) + 2 for places in np.nonzero(mask)) / max(mask.shape)
             pixels = studio if share >= FILLS_FRAME else min(studio / share, photo)
-            chroma, averaged = 1.0, self.averages and 2 * pixels <= photo
-        return _Scaled(_resized(rgb, pixels / longer), rgb.shape, chroma, averaged)
+            chroma = 1.0
+        return _Scaled(_resized(rgb, pixels / longer), rgb.shape, chroma, mask is not None)
+
+    def _predict(self, scaled: _Scaled, pins: Sequence[Pin] = ()) -> np.ndarray:
+        """Real ab, (h, w, 2) float32. On a photo pins change what is like their places: the network
+        learned to turn the hue of all of a picture with them."""
+        ab = self._ab(scaled, pins)
+        if not pins or scaled.on_white:
+            return ab
+        freely = self._ab(scaled)
+        return freely + likeness(freely, pins, scaled.shape)[..., None] * (ab - freely)
 
     @torch.inference_mode()
-    def _predict(self, scaled: _Scaled, pins: Sequence[Pin] = ()) -> np.ndarray:
-        """Real ab, (h, w, 2) float32."""
-        network = self.network.averaged if scaled.averaged else self.network
+    def _ab(self, scaled: _Scaled, pins: Sequence[Pin] = ()) -> np.ndarray:
+        """What the network gives."""
+        small = 2 * max(scaled.rgb.shape) <= self.network.photo_scale
+        averaged = self.averages and scaled.on_white and small
+        network = self.network.averaged if averaged else self.network
         ab = network(*self._inputs(scaled, pins))
         return scaled.chroma * denormalize_ab(ab[0].permute(1, 2, 0).numpy())
 

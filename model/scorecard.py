@@ -22,7 +22,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from model import datasets, fruits360
-from model.color import rgb_to_lab_exact
+from model.color import lab_to_rgb, rgb_to_lab, rgb_to_lab_exact
 from model.colorizer import DEFAULT_WEIGHTS, Colorizer
 from model.datasets import PHOTO_SIDE, Photos
 from model.evaluate import evaluate
@@ -37,7 +37,7 @@ SETS = {"classic": "test", "unseen": "more-test", "photos": "photos-test"}
 SIDES = (256, 512, 1024)  # pixels, of the same photo
 EVERY = 8  # of the turntable frames, whose neighbours are alike, where pins are measured
 
-# Title of the row, and the goals for classic, unseen and photos
+# Title of the row, and the goals for classic, unseen and photos: "-" is not measured
 ROWS = {
     "ab_mse": ("ab mean squared error (the paper's loss)", ("0.0006", "0.0025", "0.0090")),
     "ciede2000_median": (
@@ -49,6 +49,8 @@ ROWS = {
     "white_chroma": ("chroma added to white", ("1", "1", "-")),
     "one_pin": ("CIEDE2000 with one pin", ("-", "4", "-")),
     "three_pins": ("CIEDE2000 with three pins", ("-", "3", "-")),
+    "pin_near": ("effect of a pin of another hue around it, on the same colour", ("-", "-", "")),
+    "pin_elsewhere": ("effect of that pin on other colours of the photo", ("-", "-", "")),
     "across_scales": ("CIEDE2000 between 256 px and enlarged to 512 and 1,024", ("-", "-", "2")),
 }
 
@@ -83,6 +85,35 @@ def with_pins(colorizer: Colorizer, pictures: Pictures, count: int) -> float:
     return float(np.median(differences))
 
 
+def effect_of_pins(colorizer: Colorizer, photos: list[np.ndarray]) -> tuple[float | None, ...]:
+    """Mean over photos of how far a pin changes ab, as a share of the change at its place: of what
+    has truly its place's colour within 25 pixels, and of what has another colour. The place is
+    random among what is in colour, its hue turned by a third of the circle. None where pins change
+    nothing."""
+    near, elsewhere = [], []
+    for number, rgb in enumerate(tqdm(photos, desc="pins", unit="", disable=None)):
+        lab, rng = rgb_to_lab(rgb), np.random.default_rng(number)
+        places = np.argwhere(np.linalg.norm(lab[..., 1:], axis=-1) > 25)
+        if not len(places):
+            continue
+        y, x = rng.choice(places)
+        turn = rng.choice([-1, 1]) * 2 * np.pi / 3
+        turned = lab[y, x, 1:] @ np.array(
+            [[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]]
+        )
+        color = lab_to_rgb(lab[y : y + 1, x : x + 1, 0], np.float32(turned)[None, None])[0, 0]
+        freely = colorizer.predict_ab(rgb)
+        pinned = colorizer.predict_ab(rgb, pins=[Pin(int(x), int(y), tuple(color.tolist()))])
+        change = np.linalg.norm(pinned - freely, axis=-1)
+        rows, columns = np.ogrid[: rgb.shape[0], : rgb.shape[1]]
+        difference = np.linalg.norm(lab[..., 1:] - lab[y, x, 1:], axis=-1)
+        alike = (difference < 12) & (np.hypot(rows - y, columns - x) < 25)
+        if change[y, x] > 25 and (difference > 30).any():
+            near.append(change[alike].mean() / change[y, x])
+            elsewhere.append(change[difference > 30].mean() / change[y, x])
+    return tuple(float(np.mean(shares)) if shares else None for shares in (near, elsewhere))
+
+
 def across_scales(colorizer: Colorizer, photos: list[np.ndarray]) -> float:
     """Median over photos of the median CIEDE2000 between the results of the same photo at
     `SIDES`."""
@@ -108,6 +139,9 @@ def measure(colorizer: Colorizer, sets: dict[str, Pictures | Photos]) -> dict[st
             small = replace(pictures, rgb=[shrunk(rgb, PHOTO_SIDE) for rgb in pictures.rgb])
             figures[name] = evaluate(colorizer, small)
             figures[name]["across_scales"] = across_scales(colorizer, pictures.rgb)
+            if colorizer.takes_pins:
+                effects = effect_of_pins(colorizer, small.rgb)
+                figures[name]["pin_near"], figures[name]["pin_elsewhere"] = effects
             continue
         measured = figures[name] = evaluate(colorizer, pictures, kind=str)
         measured["white_chroma"] = white_chroma(colorizer, pictures)
@@ -137,7 +171,8 @@ def as_markdown(weights: str, figures: dict[str, dict]) -> str:
         for name, goal in zip(SETS, goals, strict=True):
             value = figures.get(name, {}).get(key)
             digits = 4 if key == "ab_mse" else 2
-            cells.append("-" if value is None else f"{value:.{digits}f} ({goal})")
+            beside = f" ({goal})" if goal else ""
+            cells.append("-" if value is None else f"{value:.{digits}f}{beside}")
         lines.append(f"| {title} | {' | '.join(cells)} |")
     return "\n".join([*lines, ""])
 

@@ -280,6 +280,26 @@ def test_a_pin_colours_its_place_and_not_the_rest(x, y):
     assert away.max() < 10 * 1000 / 256  # 2 of the pin, 4 of the reach, each way: a square of 13
 
 
+def test_on_a_photo_a_pin_changes_what_had_its_places_colour():
+    """The network turns all of a picture with a pin, as it learned to."""
+    photo = np.full((200, 256), 60, np.uint8)
+    photo[:, 128:] = 150
+    turning = painter()
+    red_and_green = turning.network.forward
+
+    def forward(luminance, hints=None):
+        if hints is not None:
+            return red_and_green(luminance, hints)
+        right = (luminance > 0).float()
+        return torch.cat([0.5 - right, 0.3 * torch.ones_like(right)], 1)  # red, and green right
+
+    turning.network.forward = forward
+    freely = turning.predict_ab(np.dstack([photo] * 3))
+    pinned = turning.predict_ab(np.dstack([photo] * 3), pins=[Pin(20, 20, (40, 60, 200))])
+    assert (np.abs(pinned - freely)[:, :128] > 20).any(-1).all(), "all of the left is blue"
+    assert np.abs(pinned - freely)[:, 128:].max() < 1
+
+
 def test_of_two_pins_at_one_place_the_later_counts():
     photo = np.full((100, 100), 120, np.uint8)
     red, blue = Pin(50, 50, RED_PIN), Pin(50, 50, (30, 40, 200))

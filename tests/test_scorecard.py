@@ -15,7 +15,16 @@ from model.datasets import VARIABLES, load_split
 from model.fruits360 import Pictures
 from model.metrics import fruit_mask
 from model.networks import ColorNet, save_weights
-from model.scorecard import ROWS, SETS, across_scales, main, measure, white_chroma, with_pins
+from model.scorecard import (
+    ROWS,
+    SETS,
+    across_scales,
+    effect_of_pins,
+    main,
+    measure,
+    white_chroma,
+    with_pins,
+)
 
 
 class OneColour(Colorizer):
@@ -147,6 +156,24 @@ def test_pins_are_on_the_fruit_in_its_own_colour(sets):
             assert all(around.min((0, 1)) <= pin.rgb) and all(pin.rgb <= around.max((0, 1)))
 
 
+def test_the_effect_of_pins_is_told_near_them_and_elsewhere(sets):
+    class Within(Colorizer):
+        reach = 10_000
+
+        def predict_ab(self, rgb: np.ndarray, *, pins=()) -> np.ndarray:
+            ab = np.zeros((*rgb.shape[:2], 2), np.float32)
+            for pin in pins:
+                square = [slice(max(0, at - self.reach), at + self.reach) for at in (pin.y, pin.x)]
+                ab[*square] = rgb_to_lab(np.uint8([[pin.rgb]]))[0, 0, 1:]
+            return ab
+
+    photos = sets["photos"].rgb
+    assert effect_of_pins(with_paper_weights(Within), photos) == pytest.approx((1, 1))
+    near, elsewhere = effect_of_pins(with_paper_weights(Within, reach=20), photos)
+    assert 0.5 < near < 1 and elsewhere < near / 2
+    assert effect_of_pins(with_paper_weights(TrueColours), photos) == (None, None)
+
+
 def test_one_colour_is_the_same_at_all_scales(sets):
     photos = sets["photos"].rgb[:3]
     assert across_scales(with_paper_weights(OneColour), photos) < 1
@@ -179,8 +206,10 @@ def test_the_scorecard_writes_figures_table_and_varieties(
         for name, goal, cell in zip(SETS, goals, cells, strict=True):
             value = figures[name].get(key)
             digits = 4 if key == "ab_mse" else 2
-            assert cell == ("-" if value is None else f"{value:.{digits}f} ({goal})")
-            assert (value is None) == (goal == "-")  # what has a goal is measured
+            beside = f" ({goal})" if goal else ""
+            assert cell == ("-" if value is None else f"{value:.{digits}f}{beside}")
+            if goal:
+                assert (value is None) == (goal == "-")  # what has a goal is measured
 
     rows = list(csv.DictReader((folder / "varieties.csv").read_text().splitlines()))
     assert {row["set"] for row in rows} == set(SETS)
