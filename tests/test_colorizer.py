@@ -285,11 +285,11 @@ def test_on_a_photo_a_pin_changes_what_had_its_places_colour():
     photo = np.full((200, 256), 60, np.uint8)
     photo[:, 128:] = 150
     turning = painter()
-    red_and_green = turning.network.forward
+    following = turning.network.forward
 
     def forward(luminance, hints=None):
         if hints is not None:
-            return red_and_green(luminance, hints)
+            return following(luminance, hints)
         right = (luminance > 0).float()
         return torch.cat([0.5 - right, 0.3 * torch.ones_like(right)], 1)  # red, and green right
 
