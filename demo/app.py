@@ -18,7 +18,6 @@ from study import routes
 from study import tab as rate_tab
 
 TITLE = "Fruit in colour"
-FONT = ["system-ui", "sans-serif"]
 CSS = "footer .divider { display: none; }"
 CACHE_SECONDS = 3600  # uploads and results are deleted from the server after this time
 LAST_SECONDS = 5  # that answers on their way have when the server is told to end
@@ -77,8 +76,10 @@ def application(
         served,
         page,
         path="/",
-        # of those that Gradio brings along, the bold one lacks most letters
-        theme=gr.themes.Default(font=FONT, font_mono=["ui-monospace", "monospace"]),
+        # the bold one of the fonts that Gradio brings along lacks most letters
+        theme=gr.themes.Default(
+            font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
+        ),
         css=CSS + colorize_tab.CSS + rate_tab.CSS,
         head=colorize_tab.HEAD + rate_tab.HEAD,
         footer_links=["api"],

@@ -52,6 +52,9 @@ document.addEventListener("error", ({{ target }}) => {{
   if (target instanceof Element && target.matches("#photo img"))
     target.alt = "No preview: the browser does not show this file.";
 }}, true);
+document.addEventListener("load", ({{ target }}) => {{
+  if (target instanceof Element && target.matches("#photo img")) target.alt = "";
+}}, true);
 </script>
 """
 SCROLL = """(photo) => {

@@ -48,7 +48,7 @@ class Shown:
     asked: Asked | None = None
     saved: Asked | None = None  # of the download
     versions: tuple[str, str] | None = None  # the source of "Other colours"
-    refused: str | None = None  # path of a photo whose error has been told
+    refused: Asked | None = None  # what could not be made, as was told
 
 
 @contextmanager
@@ -156,9 +156,9 @@ def show(photo: ImageData | None, weights: str, drawn: Any, vividness: float, sh
         path, colorizer = path_of(photo), load_colorizer(known_weights(weights))
         wanted = pins_of(drawn, path) if colorizer.takes_pins else ()
         asked = Asked(path, name_of(photo), weights, wanted, vividness)
-        if asked == shown.asked or path == shown.refused:
+        if asked in (shown.asked, shown.refused):
             return [gr.skip()] * 6  # Gradio tells of a new photo twice
-        shown.refused = path
+        shown.refused = asked
         before, (width, height) = read_preview(path)
         shown.refused = None
         after = pictures.colorize_preview(path, weights, wanted, vividness)

@@ -101,11 +101,12 @@ def main(argv: list[str] | None = None) -> int:
                 colorizer, Path(folder)
             ),
         }
-    told = {"weights": colorizer.name, "threads": torch.get_num_threads(), "turns": TURNS}
+    weights, threads = colorizer.name, torch.get_num_threads()
     if arguments.json:
-        print(json.dumps(told | {"rows": rows}, indent=2))
+        told = {"weights": weights, "threads": threads, "turns": TURNS, "rows": rows}
+        print(json.dumps(told, indent=2))
         return 0
-    print(f"{told['weights']}, {told['threads']} threads, median of {TURNS} turns")
+    print(f"{weights}, {threads} threads, median of {TURNS} turns")
     for title, row in rows.items():
         ours, theirs = (row[key] * 1000 for key in ("seconds", "reference_seconds"))
         print(f"{title}: {ours:.0f} ms to {theirs:.0f} ms, ratio {row['ratio']:.2f}")

@@ -72,7 +72,7 @@ class Colorizer:
         path: of its weights.
         photo_chroma: see `Recipe`.
         averages: take the mean over several views where the network can and the picture, fruit on
-            white, is so small that they cost no more than a photo.
+            white, is so small that they cost about as much as a photo.
 
     >>> colorizer = Colorizer.load("paper")
     >>> colorizer.colorize(np.full((30, 40), 128, np.uint8)).shape
@@ -111,7 +111,9 @@ class Colorizer:
         Args:
             photo: (H, W) or (H, W, 1, 3 or 4); uint8, uint16, bool, or float in 0..1. Of a colour
                 photo only the luminance is used.
-            pins: colours wanted at places; of two at one place the later one counts.
+            pins: colours wanted at places; of two at one place the later one counts. On fruit on
+                white the network decides how far they reach, on a photo they change what is like
+                their places in colour without them.
             vividness: factor on the chroma, from 0 (grey) over 1 (as predicted) to 2.
 
         Returns:

@@ -284,9 +284,9 @@ class _Context(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         places = self.norm(features.flatten(2).transpose(1, 2))
         seen = torch.zeros_like(places)
-        if self.attention:
+        if self.attention is not None:
             seen = self.attention(places, places, places, need_weights=False)[0]
-        if self.mean:
+        if self.mean is not None:
             seen = seen + self.mean(places.mean(1, keepdim=True))
         return features + seen.transpose(1, 2).reshape(features.shape)
 
@@ -398,6 +398,6 @@ def load_weights(weights: str | Path) -> tuple[nn.Module, float]:
         raise WeightsError(
             f"{path.name} holds no weights of {', '.join(NETWORKS)}: made by something else?"
         ) from None
-    if not all(weight.isfinite().all() for weight in network.parameters()):
-        raise WeightsError(f"{path.name} is damaged: not all that it holds are finite numbers.")
+    if any(tensor.isnan().any() for tensor in network.state_dict().values()):
+        raise WeightsError(f"{path.name} is damaged: not all that it holds are numbers.")
     return network.eval(), photo_chroma

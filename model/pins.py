@@ -9,7 +9,7 @@ import numpy as np
 from model.color import normalize_ab, rgb_to_lab
 
 MAX_PINS = 50
-ALIKE = 25  # standard deviation of ab, within which a place is like that of a pin
+ALIKE = 25  # standard deviation, in ab, of how like a place is to that of a pin
 REACH = 2  # pixels at the network's scale: a pin is a square of 5, in training they are 1 to 9
 
 
@@ -90,7 +90,6 @@ def likeness(ab: np.ndarray, pins: Sequence[Pin], shape: tuple) -> np.ndarray:
     """How far each place is like those of `pins` in a photo of `shape`, by the colours that it has
     without them, real `ab` (h, w, 2): (h, w) float32 from 0 to 1, more where it is like several."""
     unlike = np.ones(ab.shape[:2], np.float32)
-    for pin in pins:
-        color = ab[place_in(pin.x, pin.y, shape, ab.shape)]
-        unlike *= 1 - np.exp(-0.5 * np.square(ab - color).sum(-1) / ALIKE**2)
+    for place in {place_in(pin.x, pin.y, shape, ab.shape) for pin in pins}:
+        unlike *= 1 - np.exp(-0.5 * np.square(ab - ab[place]).sum(-1) / ALIKE**2)
     return 1 - unlike

@@ -37,7 +37,7 @@ SETS = {"classic": "test", "unseen": "more-test", "photos": "photos-test"}
 SIDES = (256, 512, 1024)  # pixels, of the same photo
 EVERY = 8  # of the turntable frames, whose neighbours are alike, where pins are measured
 
-# Title of the row, and the goals for classic, unseen and photos: "-" is not measured
+# Title of the row, and the goals for classic, unseen and photos: "-" is not measured, "" has none
 ROWS = {
     "ab_mse": ("ab mean squared error (the paper's loss)", ("0.0006", "0.0025", "0.0090")),
     "ciede2000_median": (
@@ -85,11 +85,13 @@ def with_pins(colorizer: Colorizer, pictures: Pictures, count: int) -> float:
     return float(np.median(differences))
 
 
-def effect_of_pins(colorizer: Colorizer, photos: list[np.ndarray]) -> tuple[float | None, ...]:
+def effect_of_pins(
+    colorizer: Colorizer, photos: list[np.ndarray]
+) -> tuple[float | None, float | None]:
     """Mean over photos of how far a pin changes ab, as a share of the change at its place: of what
     has truly its place's colour within 25 pixels, and of what has another colour. The place is
-    random among what is in colour, its hue turned by a third of the circle. None where pins change
-    nothing."""
+    random among what is in colour, its hue turned by a third of the circle. Left out: photos of one
+    colour, and those where the pin does little; None where no photo is left."""
     near, elsewhere = [], []
     for number, rgb in enumerate(tqdm(photos, desc="pins", unit="", disable=None)):
         lab, rng = rgb_to_lab(rgb), np.random.default_rng(number)
@@ -104,7 +106,7 @@ def effect_of_pins(colorizer: Colorizer, photos: list[np.ndarray]) -> tuple[floa
         color = lab_to_rgb(lab[y : y + 1, x : x + 1, 0], np.float32(turned)[None, None])[0, 0]
         freely = colorizer.predict_ab(rgb)
         pinned = colorizer.predict_ab(rgb, pins=[Pin(int(x), int(y), tuple(color.tolist()))])
-        change = np.linalg.norm(pinned - freely, axis=-1)
+        change = cv2.resize(np.linalg.norm(pinned - freely, axis=-1), rgb.shape[1::-1])
         rows, columns = np.ogrid[: rgb.shape[0], : rgb.shape[1]]
         difference = np.linalg.norm(lab[..., 1:] - lab[y, x, 1:], axis=-1)
         alike = (difference < 12) & (np.hypot(rows - y, columns - x) < 25)

@@ -300,12 +300,13 @@ def test_on_a_photo_a_pin_changes_what_had_its_places_colour():
     assert np.abs(pinned - freely)[:, 128:].max() < 1
 
 
-def test_of_two_pins_at_one_place_the_later_counts():
-    photo = np.full((100, 100), 120, np.uint8)
+@pytest.mark.parametrize("colorizer", [painter(), Colorizer.load("colornet")])
+def test_of_two_pins_at_one_place_the_later_counts(colorizer):
+    photo = scene(200, 256)
     red, blue = Pin(50, 50, RED_PIN), Pin(50, 50, (30, 40, 200))
     for pins, later in (([red, blue], blue), ([blue, red], red)):
         np.testing.assert_array_equal(
-            painter().colorize(photo, pins=pins), painter().colorize(photo, pins=[later])
+            colorizer.colorize(photo, pins=pins), colorizer.colorize(photo, pins=[later])
         )
 
 

@@ -370,6 +370,11 @@ def test_another_photo_starts_without_pins_and_a_bad_one_leaves_nothing_old(pain
     page.locator("#download[disabled]").wait_for()
     assert page.locator("#result img").count() == 0
     assert "No preview" in page.locator("#photo img").get_attribute("alt")
+    page.get_by_label("PaperNet").check()
+    page.get_by_text("notes.png is not an image").nth(1).wait_for()
+    upload(page, other)
+    page.get_by_text("200 x 200 pixels colorized").wait_for()
+    assert "No preview" not in (page.locator("#photo img").get_attribute("alt") or "")
 
 
 def test_pins_vividness_and_alternatives_by_api(painter_url, gray_file):

@@ -15,6 +15,7 @@ from model.datasets import VARIABLES, load_split
 from model.fruits360 import Pictures
 from model.metrics import fruit_mask
 from model.networks import ColorNet, save_weights
+from model.rendered import render
 from model.scorecard import (
     ROWS,
     SETS,
@@ -167,7 +168,7 @@ def test_the_effect_of_pins_is_told_near_them_and_elsewhere(sets):
                 ab[*square] = rgb_to_lab(np.uint8([[pin.rgb]]))[0, 0, 1:]
             return ab
 
-    photos = sets["photos"].rgb
+    photos = [*sets["photos"].rgb, render("Apple Rendered Red", size=300)]
     assert effect_of_pins(with_paper_weights(Within), photos) == pytest.approx((1, 1))
     near, elsewhere = effect_of_pins(with_paper_weights(Within, reach=20), photos)
     assert 0.5 < near < 1 and elsewhere < near / 2
