@@ -32,7 +32,7 @@ BASE = replace(RECIPES["colornet"], epochs=1, samples=SAMPLES, ema=0.99)
 ZHANG = replace(RECIPES["zhang"], epochs=1, samples=SAMPLES)
 FINISH = replace(BASE, learning_rate=5e-4)
 NO_CONTEXT = {"attention": False, "mean": False}
-# The collections that rows learn from in part, and what of each is counted.
+# The collections that rows learn from in part, and what `plot_data` counts of each.
 LEARNED = {"more": "varieties, beside the classic ones", "photos": "photos"}
 FIGURES = ("ab_mse", "ciede2000_median", "colorfulness_ratio")
 
@@ -162,8 +162,9 @@ def as_markdown(table: pd.DataFrame) -> str:
         " (classic, more: varieties never trained on, photos). Per collection: ab mean squared"
         " error x 1,000 (whole pictures), median CIEDE2000 and colourfulness (generated over true)"
         " on the fruit, of photos on all that is in colour. With one seed a row and so few samples"
-        " small differences say nothing; what a row is worth at full length was not measured. Made"
-        " by `python -m model.ablation --data DIR --more DIR --photos DIR`.",
+        " small differences say nothing; what a row is worth at full length was not measured."
+        " `data.png` draws the error by how many varieties and photos there were to learn from."
+        " Made by `python -m model.ablation --data DIR --more DIR --photos DIR`.",
         "",
         "| | classic | more | photos |",
         "|---|---|---|---|",
