@@ -8,8 +8,9 @@ results/ablation/. Finished rows are kept: started again, it goes on.
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 
 import pandas as pd
@@ -23,13 +24,16 @@ from model.evaluate import evaluate
 from model.fruits360 import DataError, Pictures, load_split
 from model.networks import load_network
 from model.recipes import RECIPES, Recipe, Run
-from model.samples import Samples
+from model.samples import SHARES, Samples
 from model.training import Interrupted, train
 
 FOLDER = Path("results/ablation")
 SAMPLES = 10_000  # rows compare choices, they are no finished weights
-BASE = replace(RECIPES["colornet"], epochs=1, samples=SAMPLES, ema=0.99)
-ZHANG = replace(RECIPES["zhang"], epochs=1, samples=SAMPLES)
+# Drawn as for the first runs of the shipped weights, their card tells of it.
+PLAIN = {"balanced": False, "shares": {"classic": 0.5, "more": 0.16, "photos": 0.34}}
+SHORT = {"epochs": 1, "samples": SAMPLES} | PLAIN
+BASE = replace(RECIPES["colornet"], ema=0.99, options={}, weight_decay=0, **SHORT)
+ZHANG = replace(RECIPES["zhang"], **SHORT)
 FINISH = replace(BASE, learning_rate=5e-4)
 NO_CONTEXT = {"attention": False, "mean": False}
 # The collections that rows learn from in part, and what `plot_data` counts of each.
@@ -81,6 +85,14 @@ VARIANTS = {
     "no mean": Variant("without the picture's mean", replace(BASE, options={"mean": False})),
     "no context": Variant("without attention and mean", replace(BASE, options=NO_CONTEXT)),
     "no average": Variant("without the running average of the weights", replace(BASE, ema=0)),
+    "balanced": Variant(
+        "varieties drawn alike, the further ones more often",
+        replace(BASE, balanced=True, shares=SHARES),
+    ),
+    "dropout": Variant(
+        "dropout and weight decay",
+        replace(BASE, options={"dropout": 0.1}, weight_decay=0.1),
+    ),
     "no backgrounds": Variant("without synthetic backgrounds", replace(BASE, backgrounds=0)),
     "half the varieties": Variant("with half of the further varieties", BASE, one_in={"more": 2}),
     "a quarter of the varieties": Variant(
@@ -100,29 +112,26 @@ VARIANTS = {
 }
 
 
-def measure(
-    name: str, samples: Samples, groups: dict[str, Sequence], validation: dict, pictures: dict
-) -> dict:
-    """Train a row of `VARIANTS`, or go on with it, and evaluate it; `groups` has, for each picture
-    of a collection, what it is kept or left out with."""
+def measure(name: str, samples: Samples, validation: dict, pictures: dict) -> dict:
+    """Train a row of `VARIANTS`, or go on with it, and evaluate it."""
     variant = VARIANTS[name]
     start = FOLDER / "runs" / variant.start / "weights.safetensors" if variant.start else None
     folder = FOLDER / "runs" / (variant.run or name)
     run = Run("ablation", folder, variant.recipe, start=start)
-    sources, learned = dict(samples.sources), {}
-    for collection, of in groups.items():
-        learned[collection] = kept(of, variant.one_in.get(collection, 1))
-        pairs = zip(sources.pop(collection), of, strict=True)
-        if taken := [picture for picture, group in pairs if group in learned[collection]]:
-            sources[collection] = taken
-    samples = replace(samples, sources=sources, backgrounds=variant.recipe.backgrounds)
+    varieties = one_in(variant.one_in.get("more", 1), samples.sources["more"])
+    kinds = samples.sources["photos"]
+    if "photos" in variant.one_in:  # single ones, whatever is on them
+        kinds = [one_in(variant.one_in["photos"], list(chain.from_iterable(kinds)))]
+    sources = samples.sources | {"more": varieties, "photos": list(filter(None, kinds))}
+    recipe = variant.recipe
+    samples = Samples(sources, samples.seed, recipe.backgrounds, recipe.balanced, recipe.shares)
     train(run, samples, validation, resume=(run.folder / "run.ckpt").exists())
     path = run.folder / "weights.safetensors"
     # the colours as the network gives them, those of photos too
     network = variant.used(load_network(path)).eval()
     colorizer = Colorizer(network, path, averages=variant.averages)
     row = {"row": name, "what": variant.title}
-    row |= {f"{collection} learned from": len(of) for collection, of in learned.items()}
+    row |= {"more learned from": len(varieties), "photos learned from": sum(map(len, kinds))}
     for collection, chosen in pictures.items():
         figures = evaluate(colorizer, chosen)
         for figure in FIGURES:
@@ -130,9 +139,9 @@ def measure(
     return row
 
 
-def kept(groups: Sequence, one_in: int) -> set:
-    """One in so many of the groups; 0: none."""
-    return set(sorted(set(groups))[::one_in]) if one_in else set()
+def one_in(so_many: int, of: list) -> list:
+    """One in so many; 0: none."""
+    return of[::so_many] if so_many else []
 
 
 def thinned(pictures: Pictures) -> Pictures:
@@ -191,10 +200,6 @@ def main(argv: list[str] | None = None) -> int:
     folders = datasets.folders_of(arguments)
     try:
         samples = load_samples("train", 0, BASE, **folders)
-        groups = {
-            "more": load_more(arguments.more, "train").varieties,
-            "photos": range(len(samples.sources["photos"])),
-        }
         validation = load_validation("train", **folders)
         pictures = {
             "classic": thinned(load_split(arguments.data, "val")),
@@ -206,7 +211,7 @@ def main(argv: list[str] | None = None) -> int:
         done = pd.read_csv(file).to_dict("records") if file.exists() else []
         rows = {row["row"]: row for row in done}
         for name in arguments.rows:
-            rows[name] = measure(name, samples, groups, validation, pictures)
+            rows[name] = measure(name, samples, validation, pictures)
             table = pd.DataFrame([rows[name] for name in VARIANTS if name in rows])
             table.to_csv(file, index=False)
             (FOLDER / "README.md").write_text(as_markdown(table))

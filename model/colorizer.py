@@ -29,7 +29,7 @@ from model.likely import DISTINCT, palette, peaks, share_near
 from model.metrics import WHITE, ciede2000, fruit_mask
 from model.networks import HINTED, fold_batch_norm, load_weights, weights_path
 from model.photos import array_to_rgb
-from model.pins import MAX_PINS, Pin, PinError, check_place, hints_of, likeness, place_in
+from model.pins import MAX_PINS, Pin, PinError, check_place, fulfilled, hints_of, likeness, place_in
 from model.upsampling import recolor, resize
 
 DEFAULT_WEIGHTS = "colornet"
@@ -256,8 +256,10 @@ class Colorizer:
         """Real ab, (h, w, 2) float32. On a photo pins change what is like their places: the network
         learned to turn the hue of all of a picture with them."""
         ab = self._ab(scaled, pins)
-        if not pins or scaled.on_white:
+        if not pins:
             return ab
+        if scaled.on_white:
+            return fulfilled(ab, pins, scaled.shape)
         freely = self._ab(scaled)
         return freely + likeness(freely, pins, scaled.shape)[..., None] * (ab - freely)
 

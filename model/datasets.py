@@ -9,6 +9,7 @@ import argparse
 import os
 import sys
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -150,13 +151,23 @@ def load_samples(
         DataError: a folder is missing or unusable.
     """
     parts = ("train", "val") if split == "whole" else ("train",)
-    sources = {
-        "classic": fruits360.load_split(data, split).rgb,
-        "more": np.concatenate([load_more(more, part).rgb for part in parts]),
-        "photos": load_photos(photos, "train", side=TRAINING_SIDE).rgb,
+    loaded = {
+        "classic": [fruits360.load_split(data, split)],
+        "more": [load_more(more, part) for part in parts],
+        "photos": [load_photos(photos, "train", side=TRAINING_SIDE)],
     }
-    lab8 = {name: [rgb_to_lab8(rgb) for rgb in pictures] for name, pictures in sources.items()}
-    return Samples(lab8, seed, recipe.backgrounds)
+    sources = {name: _grouped(pictures) for name, pictures in loaded.items()}
+    return Samples(sources, seed, recipe.backgrounds, recipe.balanced, recipe.shares)
+
+
+def _grouped(parts: Sequence[fruits360.Pictures | Photos]) -> list[list[np.ndarray]]:
+    """8-bit Lab pictures by variety or kind."""
+    groups: dict[str, list] = {}
+    for part in parts:
+        names = part.kinds if isinstance(part, Photos) else part.varieties
+        for rgb, name in zip(part.rgb, names, strict=True):
+            groups.setdefault(name, []).append(rgb_to_lab8(rgb))
+    return list(groups.values())
 
 
 def load_validation(

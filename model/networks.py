@@ -83,6 +83,7 @@ class ColorNet(nn.Module):
         dilation: dilate the blocks at 1/16.
         attention: at 1/16.
         mean: of the picture at 1/16, for every place.
+        dropout: share of the channels at 1/8 and behind the context that training leaves out.
     """
 
     studio_scale = 100
@@ -90,7 +91,14 @@ class ColorNet(nn.Module):
     cell = 8
     coarsest = 16
 
-    def __init__(self, *, dilation: bool = True, attention: bool = True, mean: bool = True) -> None:
+    def __init__(
+        self,
+        *,
+        dilation: bool = True,
+        attention: bool = True,
+        mean: bool = True,
+        dropout: float = 0,
+    ) -> None:
         super().__init__()
         widths = (32, 64, 128, 256)
         self.stem = _conv_norm_relu(4 * 4, widths[0])
@@ -98,9 +106,11 @@ class ColorNet(nn.Module):
         for above, width in pairwise(widths):
             down = _conv_norm_relu(above, width, stride=2)
             second = _Residual(width, dilation=2 if dilation and width == widths[-1] else 1)
-            self.encoder.append(nn.Sequential(down, _Residual(width), second))
+            left_out = nn.Dropout2d(dropout if width == widths[-2] else 0)
+            self.encoder.append(nn.Sequential(down, _Residual(width), second, left_out))
         context = _Context(widths[-1], attention=attention, mean=mean)
         self.context = context if attention or mean else nn.Identity()
+        self.dropout = nn.Dropout2d(dropout)
         self.decoder = nn.ModuleList(
             _Merge(_conv_norm_relu(below + width, width, kernel=1), _Residual(width))
             for below, width in zip(widths[:0:-1], widths[-2::-1], strict=True)
@@ -150,7 +160,7 @@ class ColorNet(nn.Module):
         for level in self.encoder:
             features = level(features)
             skips.append(features)
-        return self.context(skips.pop()), skips
+        return self.dropout(self.context(skips.pop())), skips
 
     def _decode(self, luminance: Tensor, hints: Tensor | None) -> tuple[Tensor, Tensor]:
         """ab, and the features at 1/8."""

@@ -4,12 +4,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from model.color import normalize_ab, rgb_to_lab
 
 MAX_PINS = 50
 ALIKE = 25  # standard deviation, in ab, of how like a place is to that of a pin
+NEAR = 0.3  # standard deviation, as a share of the longer side, of how near a place is to it
 REACH = 2  # pixels at the network's scale: a pin is a square of 5, in training they are 1 to 9
 
 
@@ -80,8 +82,7 @@ def hints_of(pins: Sequence[Pin], shape: tuple, small: tuple) -> np.ndarray:
         square = tuple(
             slice(max(0, middle - REACH), middle + REACH + 1) for middle in (row, column)
         )
-        ab = rgb_to_lab(np.array([[pin.rgb]], np.uint8))[0, 0, 1:]
-        hints[:2, *square] = normalize_ab(ab)[:, None, None]
+        hints[:2, *square] = normalize_ab(_ab_of(pin))[:, None, None]
         hints[2, *square] = 1
     return hints
 
@@ -93,3 +94,25 @@ def likeness(ab: np.ndarray, pins: Sequence[Pin], shape: tuple) -> np.ndarray:
     for place in {place_in(pin.x, pin.y, shape, ab.shape) for pin in pins}:
         unlike *= 1 - np.exp(-0.5 * np.square(ab - ab[place]).sum(-1) / ALIKE**2)
     return 1 - unlike
+
+
+def fulfilled(ab: np.ndarray, pins: Sequence[Pin], shape: tuple) -> np.ndarray:
+    """Real `ab`, (h, w, 2) float32, of a photo of `shape`, with what the colours of `pins` lack
+    added at their places, and around them where it is near and alike: the network follows a pin
+    well, but not to the full."""
+    wanted = {place_in(pin.x, pin.y, shape, ab.shape): _ab_of(pin) for pin in pins}
+    rows, columns = np.ogrid[: ab.shape[0], : ab.shape[1]]
+    smooth = cv2.blur(ab, (2 * REACH + 1, 2 * REACH + 1))
+    weights = []
+    for row, column in wanted:
+        away = np.hypot(rows - row, columns - column) / max(ab.shape[:2])
+        unlike = np.linalg.norm(ab - ab[row, column], axis=-1)
+        weights.append(np.exp(-0.5 * ((away / NEAR) ** 2 + (unlike / ALIKE) ** 2)))
+    lacking = [color - smooth[place] for place, color in wanted.items()]
+    # more where it is like several, but never more than what is lacking
+    share = (1 - np.prod(1 - np.array(weights), 0)) / np.sum(weights, 0).clip(1e-6)
+    return ab + np.einsum("hw,nhw,nc->hwc", share, weights, lacking).astype(np.float32)
+
+
+def _ab_of(pin: Pin) -> np.ndarray:
+    return rgb_to_lab(np.array([[pin.rgb]], np.uint8))[0, 0, 1:]

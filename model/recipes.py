@@ -7,10 +7,13 @@ from pathlib import Path
 
 import torch
 
+from model.samples import SHARES
+
 
 @dataclass(frozen=True)
 class Recipe:
-    """A named training configuration, by Adam.
+    """A named training configuration, by Adam, its weight decay decoupled
+    (Loshchilov & Hutter 2019).
 
     Attributes:
         network: a name in `NETWORKS`; `options` are arguments of it.
@@ -21,9 +24,12 @@ class Recipe:
             where its colours do not look true; 0 for none.
         cosine: warm the learning rate up and bring it down to 0 along a cosine.
         ema: decay of the running average of the weights, which is what is kept; 0 for none.
+        weight_decay: by which each step shrinks the weights, times the learning rate.
         bfloat16: compute in that type where it is safe and the processor has it.
         samples: an epoch is so many samples of `model.samples`; 0: the pictures, each once.
         backgrounds: share of cut-out fruit put on something else than white.
+        balanced: draw varieties and kinds of fruit alike, however many pictures each has.
+        shares: of the collections.
         half: keep the weights as float16.
         photo_chroma: factor that the colours of photos, all but a fruit on white, need afterwards:
             the mean of the colours that are possible is duller than any of them.
@@ -40,9 +46,12 @@ class Recipe:
     adversarial: float = 0
     cosine: bool = False
     ema: float = 0
+    weight_decay: float = 0
     bfloat16: bool = False
     samples: int = 0
     backgrounds: float = 0
+    balanced: bool = True
+    shares: dict = field(default_factory=SHARES.copy)
     half: bool = False
     photo_chroma: float = 1
 
@@ -54,7 +63,7 @@ class Recipe:
 
     def told(self) -> dict:
         """The attributes that say something: all that have no default or differ from it."""
-        default = {f.name: f.default for f in fields(self)} | {"options": {}}
+        default = {f.name: f.default for f in fields(self)} | {"options": {}, "shares": SHARES}
         return {name: value for name, value in asdict(self).items() if value != default[name]}
 
 
@@ -66,6 +75,7 @@ RECIPES = {
     # are worth in short runs.
     "colornet": Recipe(
         network="ColorNet",
+        options={"dropout": 0.1},
         epochs=18,
         batch_size=32,
         learning_rate=1.5e-3,
@@ -73,11 +83,12 @@ RECIPES = {
         distribution=1e-3,
         cosine=True,
         ema=0.999,
+        weight_decay=0.1,
         bfloat16=True,
         samples=20_000,
         backgrounds=0.15,
         half=True,
-        photo_chroma=1.15,
+        photo_chroma=1.05,
     ),
     # Zhang et al. 2016, a quarter of the channels.
     "zhang": Recipe(

@@ -4,7 +4,7 @@ A sample depends on the seed and its number alone, so that a run that is resumed
 several processes, meets the same ones.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -13,7 +13,7 @@ from model.color import NEUTRAL, WHITE_LAB8
 from model.metrics import fruit_mask_lab8
 
 CANVAS = 112  # pixels, height and width of a sample: a Fruits-360 picture and room to move it
-SOURCES = {"classic": 0.5, "more": 0.16, "photos": 0.34}
+SHARES = {"classic": 0.42, "more": 0.26, "photos": 0.32}  # of the sources
 HINTED_SHARE = 0.35  # share of samples with hints
 RECOLORED_SHARE = 0.5  # share of those whose hues are turned: only the hints can tell
 MAX_HINT = 9  # pixels, side of the largest hint
@@ -25,15 +25,19 @@ class Samples:
     """A source of training samples.
 
     Attributes:
-        sources: 8-bit Lab pictures, (H, W, 3) uint8, by name of `SOURCES`; a missing one leaves its
-            share to the others.
+        sources: 8-bit Lab pictures, (H, W, 3) uint8, grouped by variety or kind of fruit, by name
+            of `shares`; a missing one leaves its share to the others.
         seed: of everything random.
         backgrounds: share of fruit cut out and put on something else than white.
+        balanced: draw the groups of a source alike, however many pictures each has.
+        shares: of the sources.
     """
 
-    sources: dict[str, list[np.ndarray]]
+    sources: dict[str, list[list[np.ndarray]]]
     seed: int
     backgrounds: float
+    balanced: bool = True
+    shares: dict[str, float] = field(default_factory=SHARES.copy)
 
     def batch(self, numbers: range) -> tuple[np.ndarray, np.ndarray]:
         """Samples `numbers`.
@@ -46,11 +50,10 @@ class Samples:
         return tuple(np.stack(part).transpose(0, 3, 1, 2) for part in zip(*made, strict=True))
 
     def _sample(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        present = [name for name in SOURCES if self.sources.get(name)]
-        shares = np.array([SOURCES[name] for name in present])
+        present = [name for name in self.shares if self.sources.get(name)]
+        shares = np.array([self.shares[name] for name in present])
         source = present[rng.choice(len(present), p=shares / shares.sum())]
-        pictures = self.sources[source]
-        picture = pictures[rng.integers(len(pictures))]
+        picture = self._draw(source, rng)
         hinted = rng.random() < HINTED_SHARE
         turn = rng.uniform(0, 2 * np.pi) if hinted and rng.random() < RECOLORED_SHARE else 0
         if source == "photos":
@@ -70,12 +73,21 @@ class Samples:
             canvas = canvas[:, ::-1]
         return np.ascontiguousarray(canvas), _hints(canvas, rng) if hinted else _no_hints()
 
+    def _draw(self, source: str, rng: np.random.Generator) -> np.ndarray:
+        groups = self.sources[source]
+        if self.balanced:
+            groups = [groups[rng.integers(len(groups))]]
+        index = rng.integers(sum(map(len, groups)))
+        for group in groups:
+            if index < len(group):
+                return group[index]
+            index -= len(group)
+
     def _background(self, rng: np.random.Generator) -> np.ndarray:
         """Something else than white, (CANVAS, CANVAS, 3) uint8 Lab: a blurred photo, or a smooth
         neutral gradient."""
         if self.sources.get("photos") and rng.random() < 0.6:
-            photos = self.sources["photos"]
-            crop = _crop(photos[rng.integers(len(photos))], rng)
+            crop = _crop(self._draw("photos", rng), rng)
             return cv2.GaussianBlur(crop, None, rng.uniform(0.5, 4))
         corners = np.full((2, 2, 3), NEUTRAL, np.uint8)
         corners[..., 0] = np.clip(rng.normal(rng.uniform(0, 255), 40, (2, 2)), 0, 255)

@@ -7,11 +7,14 @@ import json
 import math
 import os
 import signal
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 import torch.distributed as dist
@@ -30,12 +33,12 @@ from model.recipes import Recipe, Run
 from model.samples import Samples
 from model.upsampling import shrunk
 
-CHECKPOINT_STEPS = 100  # steps between checkpoints
+CHECKPOINT_SECONDS = 20  # between checkpoints
 EVALUATION_BATCH = 64
 WARM_UP = 0.03  # share of a run in which the learning rate rises
-SETTLING_BATCHES = 60  # from which averaged weights get their batch statistics
+SETTLING_SAMPLES = 1_920  # from which averaged weights get their batch statistics
 PRIOR_SAMPLES = 1_000  # from which the shares of the ab bins are counted
-DRAWING_PROCESSES = 8  # that draw samples while a GPU trains
+DRAWING_PROCESSES = 16  # at most, that draw samples while a GPU trains
 FAMILIAR_PICTURES = 400  # of each collection, that tell what is familiar
 BFLOAT16 = ("avx512_bf16", "amx_bf16", "bf16")  # processors' instructions for it
 DEAD = 0.001  # an output that is not 0 on fewer pixels than this share is dead
@@ -71,12 +74,13 @@ class Shuffled(Dataset):
         self.steps_an_epoch = math.ceil(len(lab) / size)
         self._epoch, self._order = -1, np.empty(0)
 
-    def __getitem__(self, step: int) -> tuple[np.ndarray, None]:
+    def __getitem__(self, step: int) -> tuple[Tensor, None]:
         epoch, place = divmod(step, self.steps_an_epoch)
         if epoch != self._epoch:
             order = np.random.default_rng([self.seed, epoch]).permutation(len(self.lab))
             self._epoch, self._order = epoch, order
-        return self.lab[self._order[place * self.size : (place + 1) * self.size]], None
+        chosen = self._order[place * self.size : (place + 1) * self.size]
+        return torch.from_numpy(self.lab[chosen]), None
 
 
 class Drawn(Dataset):
@@ -86,8 +90,9 @@ class Drawn(Dataset):
         self.samples, self.size = samples, size
         self.steps_an_epoch = math.ceil(samples_an_epoch / size)
 
-    def __getitem__(self, step: int) -> tuple[np.ndarray, np.ndarray]:
-        return self.samples.batch(range(step * self.size, (step + 1) * self.size))
+    def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
+        parts = self.samples.batch(range(step * self.size, (step + 1) * self.size))
+        return tuple(torch.from_numpy(np.ascontiguousarray(part)) for part in parts)
 
 
 class Objective(nn.Module):
@@ -157,7 +162,7 @@ def train(
     network.to(device, memory_format=torch.channels_last)
     objective = Objective(network, recipe, _prior(training) if recipe.rebalanced else None)
     objective.to(device)
-    optimizer = torch.optim.Adam(objective.parameters(), lr=recipe.learning_rate)
+    optimizer = torch.optim.AdamW(objective.parameters(), weight_decay=recipe.weight_decay)
     average = None
     if recipe.ema:
         decay = get_ema_multi_avg_fn(recipe.ema)
@@ -190,14 +195,15 @@ def train(
     if processes > 1:  # without a distribution its layer gets no gradient
         spread = DistributedDataParallel(objective, find_unused_parameters=not recipe.distribution)
     total = batches.steps_an_epoch * recipe.epochs
+    drawn_beside = recipe.samples and device.type == "cuda"
     loader = iter(
         DataLoader(
             batches,
             batch_size=None,
             sampler=range(progress.step, total),
-            num_workers=DRAWING_PROCESSES if recipe.samples and device.type == "cuda" else 0,
+            num_workers=min(DRAWING_PROCESSES, os.cpu_count()) if drawn_beside else 0,
             collate_fn=tuple,
-            worker_init_fn=_ignore_interrupts,
+            worker_init_fn=_prepare_worker,
         )
     )
     bar = tqdm(
@@ -207,6 +213,7 @@ def train(
         unit="batch",
         disable=None if rank == 0 else True,
     )
+    saved = time.monotonic()
     with bar, _interruptible() as interrupted:
         # an epoch is over when it is validated: a run may stop between its last batch and that
         while (epoch := len(progress.validation)) < recipe.epochs:
@@ -234,8 +241,9 @@ def train(
                 if _mean_over_processes(stop, processes):
                     save()
                     raise Interrupted(f"Saved after batch {progress.step} of {total}.")
-                if progress.step % CHECKPOINT_STEPS == 0:
+                if time.monotonic() - saved > CHECKPOINT_SECONDS:
                     save()
+                    saved = time.monotonic()
             if average:
                 _settle(kept, batches, recipe, device)
             progress.validation.append(
@@ -306,9 +314,9 @@ def _device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def _inputs(lab: np.ndarray, device: torch.device) -> tuple[Tensor, Tensor]:
+def _inputs(lab: np.ndarray | Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
     """L and ab in -1..1 of a (N, 3, H, W) uint8 batch."""
-    batch = normalize(torch.from_numpy(np.ascontiguousarray(lab)).to(device).float())
+    batch = normalize(torch.as_tensor(lab).to(device).float())
     return batch[:, :1], batch[:, 1:]
 
 
@@ -323,7 +331,8 @@ def _familiarize(network: nn.Module, samples: Samples, sets: dict) -> None:
         return torch.cat([network.summary(luminance) for luminance in inputs])
 
     learned = []
-    for pictures in filter(None, samples.sources.values()):
+    for groups in filter(None, samples.sources.values()):
+        pictures = list(chain.from_iterable(groups))
         chosen = pictures[:: max(1, len(pictures) // FAMILIAR_PICTURES)]
         small = (shrunk(lab8, network.photo_scale) for lab8 in chosen)
         learned.append(summaries([lab8.transpose(2, 0, 1) for lab8 in small]))
@@ -355,7 +364,7 @@ def _settle(network: nn.Module, batches: Dataset, recipe: Recipe, device: torch.
             module.reset_running_stats()
             module.momentum = None  # the mean over all batches
     network.train()
-    for step in range(min(SETTLING_BATCHES, batches.steps_an_epoch)):
+    for step in range(min(math.ceil(SETTLING_SAMPLES / batches.size), batches.steps_an_epoch)):
         lab, hints = batches[step]
         given = _given(network, _inputs(lab, device)[0], _hint_inputs(hints, device))
         with _autocast(device, recipe):
@@ -363,11 +372,11 @@ def _settle(network: nn.Module, batches: Dataset, recipe: Recipe, device: torch.
     network.eval()
 
 
-def _hint_inputs(hints: np.ndarray | None, device: torch.device) -> Tensor | None:
+def _hint_inputs(hints: Tensor | None, device: torch.device) -> Tensor | None:
     """Hints for a network, of (N, 3, H, W) uint8: 8-bit a and b and a mask of 0 or 1."""
     if hints is None:
         return None
-    given = torch.from_numpy(np.ascontiguousarray(hints)).to(device).float()
+    given = hints.to(device).float()
     mask = given[:, 2:]
     return torch.cat([normalize(given[:, :2]) * mask, mask], 1)
 
@@ -388,7 +397,8 @@ def _prior(samples: Samples) -> np.ndarray:
 
 def _amount(training: np.ndarray | Samples) -> dict:
     if isinstance(training, Samples):
-        return {"training_pictures": {name: len(p) for name, p in training.sources.items()}}
+        counts = {name: sum(map(len, groups)) for name, groups in training.sources.items()}
+        return {"training_pictures": counts}
     return {"training_pictures": len(training)}
 
 
@@ -420,9 +430,10 @@ def _write_json(file: Path, content: dict) -> None:
     file.write_text(json.dumps(content, indent=2) + "\n")
 
 
-def _ignore_interrupts(_worker: int) -> None:
+def _prepare_worker(_worker: int) -> None:
     """Ctrl-C reaches every process of the terminal; only the one that trains answers it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    cv2.setNumThreads(1)
 
 
 @contextmanager

@@ -300,6 +300,21 @@ def test_on_a_photo_a_pin_changes_what_had_its_places_colour():
     assert np.abs(pinned - freely)[:, 128:].max() < 1
 
 
+@pytest.mark.parametrize("places", [[(50, 55)], [(50, 55), (40, 70)], [(0, 0)]])
+def test_on_a_fruit_on_white_a_pins_place_has_its_colour_though_the_network_hesitates(places):
+    apple = render("Apple Rendered Red", size=100)
+    hesitant = painter(reach=4)
+    bold = hesitant.network.forward
+    hesitant.network.forward = lambda *given: 0.5 * bold(*given)
+    wanted = rgb_to_lab(np.uint8([[RED_PIN]]))[0, 0, 1:]
+    freely = hesitant.predict_ab(apple)
+    pinned = hesitant.predict_ab(apple, pins=[Pin(x, y, RED_PIN) for x, y in places])
+    for x, y in places:
+        np.testing.assert_allclose(pinned[y, x], wanted, atol=3)
+    change = np.linalg.norm(pinned - freely, axis=-1)
+    assert change[-1, -1] < 0.1 * change[y, x], "far away nearly all is as it was"
+
+
 @pytest.mark.parametrize("colorizer", [painter(), Colorizer.load("colornet")])
 def test_of_two_pins_at_one_place_the_later_counts(colorizer):
     photo = scene(200, 256)

@@ -171,13 +171,17 @@ def test_shrinking_averages():
 
 def test_samples_come_from_all_three_collections(rendered_dir, more_dir, photos_dir):
     folders = {"data": rendered_dir, "more": more_dir, "photos": photos_dir}
-    recipe = replace(RECIPES["colornet"], backgrounds=0.25)
+    shares = {"classic": 0.2, "more": 0.3, "photos": 0.5}
+    recipe = replace(RECIPES["colornet"], backgrounds=0.25, balanced=False, shares=shares)
     samples = load_samples("train", 7, recipe, **folders)
     assert (samples.seed, samples.backgrounds) == (7, 0.25)
-    counts = {name: len(pictures) for name, pictures in samples.sources.items()}
+    assert (samples.balanced, samples.shares) == (False, shares)
+    counts = {name: sum(map(len, groups)) for name, groups in samples.sources.items()}
     assert counts == {"classic": 63, "more": 28, "photos": 24}
-    assert max(max(picture.shape) for picture in samples.sources["photos"]) == 300
-    white = samples.sources["classic"][0][0, 0]
+    varieties = set(fruits360.load_split(rendered_dir, "train").varieties)
+    assert len(samples.sources["classic"]) == len(varieties)
+    assert max(max(p.shape) for kind in samples.sources["photos"] for p in kind) == 300
+    white = samples.sources["classic"][0][0][0, 0]
     np.testing.assert_allclose(white.astype(int), (255, 128, 128), atol=2)  # 8-bit Lab
 
 
@@ -196,7 +200,7 @@ def test_validation_is_of_all_three_collections(rendered_dir, more_dir, photos_d
 def test_whole_leaves_photos_alone_to_choose_by(rendered_dir, more_dir, photos_dir):
     folders = {"data": rendered_dir, "more": more_dir, "photos": photos_dir}
     samples = load_samples("whole", 7, RECIPES["colornet"], **folders)
-    counts = {name: len(pictures) for name, pictures in samples.sources.items()}
+    counts = {name: sum(map(len, groups)) for name, groups in samples.sources.items()}
     training, chosen_by = load_more(more_dir, "train"), load_more(more_dir, "val")
     assert counts["classic"] == len(fruits360.load_split(rendered_dir, "whole").rgb)
     assert counts["more"] == len(training.rgb) + len(chosen_by.rgb) > len(training.rgb)

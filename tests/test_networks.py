@@ -185,6 +185,16 @@ def test_a_hint_tells_most_where_it_is(colornet):
     assert not torch.allclose(colornet(luminance, other), colornet(luminance, given), atol=1e-3)
 
 
+@pytest.mark.parametrize(("dropout", "alike"), [(0.5, False), (0.0, True)])
+def test_dropout_leaves_channels_out_in_training_alone(dropout, alike):
+    torch.manual_seed(0)
+    network, luminance = ColorNet(dropout=dropout), torch.rand(2, 1, 48, 48)
+    with torch.no_grad():
+        assert torch.equal(network(luminance), network(luminance)) == alike
+        network.eval()
+        assert torch.equal(network(luminance), network(luminance))
+
+
 def test_networks_with_hints_are_listed():
     assert ColorNet in HINTED and PaperNet not in HINTED and ZhangNet not in HINTED
 

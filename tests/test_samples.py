@@ -9,7 +9,7 @@ from scipy import ndimage
 from model import samples
 from model.color import NEUTRAL, rgb_to_lab8
 from model.rendered import render
-from model.samples import CANVAS, HINTED_SHARE, MAX_HINT, SOURCES, Samples
+from model.samples import CANVAS, HINTED_SHARE, MAX_HINT, SHARES, Samples
 
 CHROMA = {"classic": 20, "more": 50, "photos": 80}  # by which a source is known again
 RED = (120, NEUTRAL + 60, NEUTRAL + 40)
@@ -21,18 +21,18 @@ def plain(chroma: int, *size: int) -> np.ndarray:
 
 
 @pytest.fixture
-def told_apart() -> dict[str, list[np.ndarray]]:
+def told_apart() -> dict[str, list[list[np.ndarray]]]:
     """Each source of another chroma, which neither gamma nor a turned hue changes."""
     sizes = {"classic": (100, 100), "more": (100, 100), "photos": (200, 300)}
-    return {name: [plain(chroma, *sizes[name])] for name, chroma in CHROMA.items()}
+    return {name: [[plain(chroma, *sizes[name])]] for name, chroma in CHROMA.items()}
 
 
 @pytest.fixture(scope="module")
-def pictured() -> dict[str, list[np.ndarray]]:
+def pictured() -> dict[str, list[list[np.ndarray]]]:
     """Rendered fruit, and as photos two enlarged ones."""
     fruit = [rgb_to_lab8(render(f"{kind} Rendered Red")) for kind in ("Apple", "Cherry")]
     photos = [np.repeat(np.repeat(picture, 3, 0), 3, 1) for picture in fruit]
-    return {"classic": fruit, "more": fruit[:1], "photos": photos}
+    return {"classic": [fruit], "more": [fruit[:1]], "photos": [photos]}
 
 
 @pytest.fixture
@@ -81,9 +81,9 @@ def test_another_seed_gives_other_samples_and_no_two_are_alike(pictured):
 
 
 def test_the_sources_are_left_as_they_are(pictured):
-    before = [picture.copy() for pictures in pictured.values() for picture in pictures]
+    before = [p.copy() for (pictures,) in pictured.values() for p in pictures]
     Samples(pictured, 0, 0.5).batch(range(30))
-    after = [picture for pictures in pictured.values() for picture in pictures]
+    after = [p for (pictures,) in pictured.values() for p in pictures]
     for one, other in zip(before, after, strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -93,19 +93,27 @@ def test_the_sources_are_left_as_they_are(pictured):
 
 def test_the_sources_have_their_shares(told_apart):
     counts = counted(told_apart)
-    for name, share in SOURCES.items():
+    for name, share in SHARES.items():
         assert counts[name] / 400 == pytest.approx(share, abs=0.08)
 
 
-@pytest.mark.parametrize("gone", SOURCES)
+@pytest.mark.parametrize(("balanced", "share"), [(True, 1 / 2), (False, 1 / 10)])
+def test_groups_are_drawn_alike_where_that_is_asked_for(balanced, share):
+    rare, common = plain(80, 100, 100), plain(20, 100, 100)
+    source = Samples({"classic": [[rare], [common] * 9]}, 0, 0, balanced)
+    strongest = chroma_of(source.batch(range(300))[0]).max((1, 2))
+    assert np.mean(strongest > 50) == pytest.approx(share, abs=0.1)
+
+
+@pytest.mark.parametrize("gone", SHARES)
 def test_a_missing_source_leaves_its_share_to_the_others(told_apart, gone):
     rest = {name: pictures for name, pictures in told_apart.items() if name != gone}
     counts = counted(rest | {gone: []})
     assert counts == counted(rest)
-    total = 1 - SOURCES[gone]
+    total = 1 - SHARES[gone]
     assert set(counts) == set(rest)
     for name in rest:
-        assert counts[name] / 400 == pytest.approx(SOURCES[name] / total, abs=0.08)
+        assert counts[name] / 400 == pytest.approx(SHARES[name] / total, abs=0.08)
 
 
 def test_one_source_alone_is_enough(told_apart):
@@ -114,7 +122,7 @@ def test_one_source_alone_is_enough(told_apart):
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 400), (400, 3), (60, 50), (112, 112), (1000, 700)])
 def test_photos_of_any_size_fill_the_canvas(size):
-    lab8, _ = Samples({"photos": [plain(60, *size)]}, 0, 0).batch(range(10))
+    lab8, _ = Samples({"photos": [[plain(60, *size)]]}, 0, 0).batch(range(10))
     np.testing.assert_allclose(chroma_of(lab8), 60, atol=1)
 
 
@@ -122,14 +130,14 @@ def test_photos_of_any_size_fill_the_canvas(size):
 
 
 def test_without_backgrounds_fruit_is_on_white(red_square):
-    lab8, _ = Samples({"classic": [red_square]}, 0, 0).batch(range(40))
+    lab8, _ = Samples({"classic": [[red_square]]}, 0, 0).batch(range(40))
     corners = lab8[:, 0, [0, 0, -1, -1], [0, -1, 0, -1]]
     assert (corners > 250).mean() > 0.9
 
 
 def test_on_backgrounds_the_fruit_keeps_its_colours(red_square, monkeypatch):
     monkeypatch.setattr(samples, "RECOLORED_SHARE", 0)
-    lab8, _ = Samples({"classic": [red_square]}, 0, 1).batch(range(40))
+    lab8, _ = Samples({"classic": [[red_square]]}, 0, 1).batch(range(40))
     ab = lab8[:, 1:].astype(int) - NEUTRAL
     fruit = np.abs(ab - np.reshape(RED[1:], (2, 1, 1)) + NEUTRAL).max(1) <= 1
     assert (fruit.mean((1, 2)) > 0.03).all()  # it is there in every sample
@@ -142,9 +150,9 @@ def test_on_backgrounds_the_fruit_keeps_its_colours(red_square, monkeypatch):
 
 def test_backgrounds_come_from_photos_too(red_square, monkeypatch):
     monkeypatch.setattr(samples, "RECOLORED_SHARE", 0)
-    monkeypatch.setattr(samples, "SOURCES", {"classic": 1, "photos": 0})
+    monkeypatch.setattr(samples, "SHARES", {"classic": 1, "photos": 0})
     green = np.full((200, 300, 3), (120, NEUTRAL - 50, NEUTRAL), np.uint8)
-    sources = {"classic": [red_square], "photos": [green]}
+    sources = {"classic": [[red_square]], "photos": [[green]]}
     lab8, _ = Samples(sources, 0, 1).batch(range(60))
     on_green = (np.abs(lab8[:, 1].astype(int) - NEUTRAL + 50) <= 1).mean((1, 2)) > 0.03
     assert 0.3 < on_green.mean() < 0.9
@@ -152,7 +160,7 @@ def test_backgrounds_come_from_photos_too(red_square, monkeypatch):
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
 def test_so_many_samples_have_a_background(red_square, share):
-    lab8, _ = Samples({"classic": [red_square]}, 0, share).batch(range(150))
+    lab8, _ = Samples({"classic": [[red_square]]}, 0, share).batch(range(150))
     on_white = (lab8[:, 0] > 250).mean((1, 2)) > 0.1
     assert 1 - on_white.mean() == pytest.approx(share, abs=0.12)
 
@@ -211,7 +219,7 @@ def test_hues_are_turned_only_where_hints_tell_and_luminance_stays(pictured, mon
 def test_turned_hues_keep_their_chroma_and_go_all_round(monkeypatch):
     monkeypatch.setattr(samples, "HINTED_SHARE", 1)
     monkeypatch.setattr(samples, "RECOLORED_SHARE", 1)
-    lab8, _ = Samples({"photos": [plain(40, 200, 300)]}, 0, 0).batch(range(40))
+    lab8, _ = Samples({"photos": [[plain(40, 200, 300)]]}, 0, 0).batch(range(40))
     np.testing.assert_allclose(chroma_of(lab8), 40, atol=1)
     ab = lab8[:, 1:, 0, 0].astype(int) - NEUTRAL
     quarters = {tuple(sign) for sign in (ab > 0).tolist()}
@@ -221,6 +229,6 @@ def test_turned_hues_keep_their_chroma_and_go_all_round(monkeypatch):
 def test_grey_stays_grey_when_hues_are_turned(monkeypatch):
     monkeypatch.setattr(samples, "HINTED_SHARE", 1)
     monkeypatch.setattr(samples, "RECOLORED_SHARE", 1)
-    lab8, hints = Samples({"photos": [plain(0, 200, 300)]}, 0, 0).batch(range(10))
+    lab8, hints = Samples({"photos": [[plain(0, 200, 300)]]}, 0, 0).batch(range(10))
     assert (lab8[:, 1:] == NEUTRAL).all()
     assert (hints[:, :2][np.repeat(hints[:, 2:] == 1, 2, axis=1)] == NEUTRAL).all()

@@ -1,6 +1,7 @@
 """Training as a user runs it: what a run leaves behind, stopping it, going on, and its errors."""
 
 import hashlib
+import itertools
 import json
 import os
 import signal
@@ -10,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -250,7 +252,9 @@ def cut() -> None:
 def test_a_run_cut_off_goes_on_from_its_last_checkpoint(
     train, whole, cwd, monkeypatch, saved_every
 ):
-    monkeypatch.setattr(training, "CHECKPOINT_STEPS", saved_every)
+    clock = SimpleNamespace(monotonic=itertools.count().__next__)  # a second a batch
+    monkeypatch.setattr(training, "time", clock)
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", saved_every - 0.5)
     for batch in (4, 3):  # in the first epoch, and after going on
         with monkeypatch.context() as patch, pytest.raises(PowerCut):
             after_batch(patch, batch, cut)
@@ -270,7 +274,7 @@ def test_a_run_cut_off_during_validation_goes_on_to_the_same_end(
             raise PowerCut
         return evaluation_loss(network, pictures)
 
-    monkeypatch.setattr(training, "CHECKPOINT_STEPS", 1)
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0)
     with monkeypatch.context() as patch, pytest.raises(PowerCut):
         patch.setattr(training, "evaluation_loss", lights_out)
         train()
@@ -585,12 +589,12 @@ def test_a_run_on_samples_may_begin_with_weights(colornet, draw, cwd):
 def test_the_learning_rate_warms_up_and_comes_down(train, cwd, monkeypatch):
     rates = []
 
-    class Adam(torch.optim.Adam):
+    class AdamW(torch.optim.AdamW):
         def step(self):
             rates.append(self.param_groups[0]["lr"])
             return super().step()
 
-    monkeypatch.setattr(torch.optim, "Adam", Adam)
+    monkeypatch.setattr(torch.optim, "AdamW", AdamW)
     monkeypatch.setattr(training, "WARM_UP", 0.2)
     monkeypatch.setitem(RECIPES, "paper", replace(RECIPES["paper"], cosine=True))
     assert train("--epochs", "10", "--learning-rate", "0.002") == 0
@@ -600,6 +604,16 @@ def test_the_learning_rate_warms_up_and_comes_down(train, cwd, monkeypatch):
     assert rates[highest:] == sorted(rates[highest:], reverse=True)
     assert max(rates) == pytest.approx(0.002, rel=0.2)
     assert rates[0] < 0.01 * max(rates) and rates[-1] < 0.01 * max(rates)
+
+
+def test_weight_decay_makes_weights_smaller(train, whole, cwd, monkeypatch):
+    monkeypatch.setitem(RECIPES, "paper", replace(RECIPES["paper"], weight_decay=10))
+    assert train() == 0
+    ours, theirs = (
+        load_file(folder / "weights.safetensors")["layers.0.weight"].norm()
+        for folder in (cwd / "results" / "paper-seed0", whole)
+    )
+    assert ours < 0.95 * theirs
 
 
 def test_the_papers_learning_rate_stays_as_it_is(whole):
@@ -632,6 +646,7 @@ SPREAD = f"""
 import json, os, sys, time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 sys.path.insert(0, {str(ROOT)!r})
 import train
