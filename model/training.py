@@ -219,6 +219,7 @@ def train(
         while (epoch := len(progress.validation)) < recipe.epochs:
             while progress.step < (epoch + 1) * batches.steps_an_epoch:
                 lab, hints = _share(next(loader), rank, processes)
+                _reseed(run.seed, progress.step, rank)
                 for group in optimizer.param_groups:
                     group["lr"] = recipe.learning_rate * _schedule(recipe, progress.step / total)
                 luminance, ab = _inputs(lab, device)
@@ -355,15 +356,22 @@ def _given(network: nn.Module, luminance: Tensor, hints: Tensor | None) -> tuple
     return (luminance, hints) if isinstance(network, HINTED) else (luminance,)
 
 
+def _reseed(*numbers: int) -> None:
+    """Let what dropout leaves out depend on these numbers alone, so that a resumed run goes on as
+    one that was not interrupted."""
+    torch.manual_seed(int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0]))
+
+
 @torch.no_grad()
 def _settle(network: nn.Module, batches: Dataset, recipe: Recipe, device: torch.device) -> None:
     """Give averaged weights the batch statistics that belong to them: those of the weights that
     they are averaged from are wrong (Izmailov et al. 2018, section 3.2)."""
+    network.eval()  # nothing is left out
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.reset_running_stats()
             module.momentum = None  # the mean over all batches
-    network.train()
+            module.train()
     for step in range(min(math.ceil(SETTLING_SAMPLES / batches.size), batches.steps_an_epoch)):
         lab, hints = batches[step]
         given = _given(network, _inputs(lab, device)[0], _hint_inputs(hints, device))
