@@ -29,7 +29,17 @@ from model.likely import DISTINCT, palette, peaks, share_near
 from model.metrics import WHITE, ciede2000, fruit_mask
 from model.networks import HINTED, fold_batch_norm, load_weights, weights_path
 from model.photos import array_to_rgb
-from model.pins import MAX_PINS, Pin, PinError, check_place, fulfilled, hints_of, likeness, place_in
+from model.pins import (
+    MAX_PINS,
+    Pin,
+    PinError,
+    check_place,
+    fulfilled,
+    hints_of,
+    likeness,
+    place_in,
+    smoothed,
+)
 from model.upsampling import recolor, resize
 
 DEFAULT_WEIGHTS = "colornet"
@@ -258,6 +268,7 @@ class Colorizer:
         ab = self._ab(scaled, pins)
         if not pins:
             return ab
+        ab = smoothed(ab, pins, scaled.shape)
         if scaled.on_white:
             return fulfilled(ab, pins, scaled.shape)
         freely = self._ab(scaled)

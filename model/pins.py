@@ -96,6 +96,15 @@ def likeness(ab: np.ndarray, pins: Sequence[Pin], shape: tuple) -> np.ndarray:
     return 1 - unlike
 
 
+def smoothed(ab: np.ndarray, pins: Sequence[Pin], shape: tuple) -> np.ndarray:
+    """Real `ab`, (h, w, 2) float32, of a photo of `shape`, without the specks that the network
+    leaves where it was given hints."""
+    side = 2 * REACH + 1
+    squares = cv2.dilate(hints_of(pins, shape, ab.shape)[2], np.ones((2 * side - 1, 2 * side - 1)))
+    share = cv2.GaussianBlur(squares, None, REACH / 2)[..., None]
+    return ab + share * (cv2.GaussianBlur(ab, None, side / 2) - ab)
+
+
 def fulfilled(ab: np.ndarray, pins: Sequence[Pin], shape: tuple) -> np.ndarray:
     """Real `ab`, (h, w, 2) float32, of a photo of `shape`, with what the colours of `pins` lack
     added at their places, and around them where it is near and alike: the network follows a pin
