@@ -29,10 +29,10 @@ from model.training import Interrupted, train
 
 FOLDER = Path("results/ablation")
 SAMPLES = 10_000  # rows compare choices, they are no finished weights
-# Drawn as for the first runs of the shipped weights, their card tells of it.
-PLAIN = {"balanced": False, "shares": {"classic": 0.5, "more": 0.16, "photos": 0.34}}
-SHORT = {"epochs": 1, "samples": SAMPLES} | PLAIN
-BASE = replace(RECIPES["colornet"], ema=0.99, options={}, weight_decay=0, **SHORT)
+COLORNET, SHORT = RECIPES["colornet"], {"epochs": 1, "samples": SAMPLES}
+# as the first runs of the shipped weights were: their card tells of it
+PLAIN = {"options": {}, "weight_decay": 0, "balanced": False, "shares": SHARES}
+BASE = replace(COLORNET, ema=0.99, **PLAIN, **SHORT)
 ZHANG = replace(RECIPES["zhang"], **SHORT)
 FINISH = replace(BASE, learning_rate=5e-4)
 NO_CONTEXT = {"attention": False, "mean": False}
@@ -87,11 +87,11 @@ VARIANTS = {
     "no average": Variant("without the running average of the weights", replace(BASE, ema=0)),
     "balanced": Variant(
         "varieties drawn alike, the further ones more often",
-        replace(BASE, balanced=True, shares=SHARES),
+        replace(BASE, balanced=True, shares=COLORNET.shares),
     ),
     "dropout": Variant(
         "dropout and weight decay",
-        replace(BASE, options={"dropout": 0.1}, weight_decay=0.1),
+        replace(BASE, options=COLORNET.options, weight_decay=COLORNET.weight_decay),
     ),
     "no backgrounds": Variant("without synthetic backgrounds", replace(BASE, backgrounds=0)),
     "half the varieties": Variant("with half of the further varieties", BASE, one_in={"more": 2}),
@@ -124,7 +124,8 @@ def measure(name: str, samples: Samples, validation: dict, pictures: dict) -> di
         kinds = [one_in(variant.one_in["photos"], list(chain.from_iterable(kinds)))]
     sources = samples.sources | {"more": varieties, "photos": list(filter(None, kinds))}
     recipe = variant.recipe
-    samples = Samples(sources, samples.seed, recipe.backgrounds, recipe.balanced, recipe.shares)
+    drawn = {"backgrounds": recipe.backgrounds, "balanced": recipe.balanced}
+    samples = replace(samples, sources=sources, shares=recipe.shares, **drawn)
     train(run, samples, validation, resume=(run.folder / "run.ckpt").exists())
     path = run.folder / "weights.safetensors"
     # the colours as the network gives them, those of photos too

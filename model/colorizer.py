@@ -34,8 +34,8 @@ from model.pins import (
     Pin,
     PinError,
     check_place,
-    fulfilled,
     hints_of,
+    lacking,
     likeness,
     place_in,
     smoothed,
@@ -264,15 +264,17 @@ class Colorizer:
 
     def _predict(self, scaled: _Scaled, pins: Sequence[Pin] = ()) -> np.ndarray:
         """Real ab, (h, w, 2) float32. On a photo pins change what is like their places: the network
-        learned to turn the hue of all of a picture with them."""
-        ab = self._ab(scaled, pins)
-        if not pins:
-            return ab
-        ab = smoothed(ab, pins, scaled.shape)
-        if scaled.on_white:
-            return fulfilled(ab, pins, scaled.shape)
+        learned to turn the hue of all of a picture with them. A fruit on white takes all of it,
+        and what is lacking of their colours."""
         freely = self._ab(scaled)
-        return freely + likeness(freely, pins, scaled.shape)[..., None] * (ab - freely)
+        if not pins:
+            return freely
+        change = smoothed(self._ab(scaled, pins) - freely, pins, scaled.shape)
+        if not scaled.on_white:
+            return freely + likeness(freely, pins, scaled.shape)[..., None] * change
+        ab = freely + change
+        fruit = _weight_of_fruit(scaled.rgb, ab)[..., None]
+        return ab + fruit * lacking(ab, pins, scaled.shape)
 
     @torch.inference_mode()
     def _ab(self, scaled: _Scaled, pins: Sequence[Pin] = ()) -> np.ndarray:

@@ -96,19 +96,20 @@ def likeness(ab: np.ndarray, pins: Sequence[Pin], shape: tuple) -> np.ndarray:
     return 1 - unlike
 
 
-def smoothed(ab: np.ndarray, pins: Sequence[Pin], shape: tuple) -> np.ndarray:
-    """Real `ab`, (h, w, 2) float32, of a photo of `shape`, without the specks that the network
-    leaves where it was given hints."""
+def smoothed(change: np.ndarray, pins: Sequence[Pin], shape: tuple) -> np.ndarray:
+    """What `pins` change of ab, (h, w, 2) float32, in a photo of `shape`, without the specks that
+    the network leaves where it was given hints."""
     side = 2 * REACH + 1
-    squares = cv2.dilate(hints_of(pins, shape, ab.shape)[2], np.ones((2 * side - 1, 2 * side - 1)))
+    squares = hints_of(pins, shape, change.shape)[2]
+    squares = cv2.dilate(squares, np.ones((2 * side - 1, 2 * side - 1)))
     share = cv2.GaussianBlur(squares, None, REACH / 2)[..., None]
-    return ab + share * (cv2.GaussianBlur(ab, None, side / 2) - ab)
+    return change + share * (cv2.GaussianBlur(change, None, side / 2) - change)
 
 
-def fulfilled(ab: np.ndarray, pins: Sequence[Pin], shape: tuple) -> np.ndarray:
-    """Real `ab`, (h, w, 2) float32, of a photo of `shape`, with what the colours of `pins` lack
-    added at their places, and around them where it is near and alike: the network follows a pin
-    well, but not to the full."""
+def lacking(ab: np.ndarray, pins: Sequence[Pin], shape: tuple) -> np.ndarray:
+    """What real `ab`, (h, w, 2) float32, of a photo of `shape` lacks of the colours of `pins` at
+    their places, and around them where it is near and alike: the network follows a pin well, but
+    not to the full. Where pins disagree it is a mean."""
     wanted = {place_in(pin.x, pin.y, shape, ab.shape): _ab_of(pin) for pin in pins}
     rows, columns = np.ogrid[: ab.shape[0], : ab.shape[1]]
     smooth = cv2.blur(ab, (2 * REACH + 1, 2 * REACH + 1))
@@ -117,10 +118,10 @@ def fulfilled(ab: np.ndarray, pins: Sequence[Pin], shape: tuple) -> np.ndarray:
         away = np.hypot(rows - row, columns - column) / max(ab.shape[:2])
         unlike = np.linalg.norm(ab - ab[row, column], axis=-1)
         weights.append(np.exp(-0.5 * ((away / NEAR) ** 2 + (unlike / ALIKE) ** 2)))
-    lacking = [color - smooth[place] for place, color in wanted.items()]
-    # more where it is like several, but never more than what is lacking
+    missing = [color - smooth[place] for place, color in wanted.items()]
+    # more where it is like several, but never more than what is missing
     share = (1 - np.prod(1 - np.array(weights), 0)) / np.sum(weights, 0).clip(1e-6)
-    return ab + np.einsum("hw,nhw,nc->hwc", share, weights, lacking).astype(np.float32)
+    return np.einsum("hw,nhw,nc->hwc", share, weights, missing).astype(np.float32)
 
 
 def _ab_of(pin: Pin) -> np.ndarray:

@@ -50,7 +50,7 @@ class Recipe:
     bfloat16: bool = False
     samples: int = 0
     backgrounds: float = 0
-    balanced: bool = True
+    balanced: bool = False
     shares: dict = field(default_factory=SHARES.copy)
     half: bool = False
     photo_chroma: float = 1
@@ -87,6 +87,8 @@ RECIPES = {
         bfloat16=True,
         samples=20_000,
         backgrounds=0.15,
+        balanced=True,
+        shares={"classic": 0.42, "more": 0.26, "photos": 0.32},
         half=True,
         photo_chroma=1.05,
     ),

@@ -13,7 +13,7 @@ from model.color import NEUTRAL, WHITE_LAB8
 from model.metrics import fruit_mask_lab8
 
 CANVAS = 112  # pixels, height and width of a sample: a Fruits-360 picture and room to move it
-SHARES = {"classic": 0.42, "more": 0.26, "photos": 0.32}  # of the sources
+SHARES = {"classic": 0.5, "more": 0.16, "photos": 0.34}  # of the sources
 HINTED_SHARE = 0.35  # share of samples with hints
 RECOLORED_SHARE = 0.5  # share of those whose hues are turned: only the hints can tell
 MAX_HINT = 9  # pixels, side of the largest hint
@@ -36,7 +36,7 @@ class Samples:
     sources: dict[str, list[list[np.ndarray]]]
     seed: int
     backgrounds: float
-    balanced: bool = True
+    balanced: bool = False
     shares: dict[str, float] = field(default_factory=SHARES.copy)
 
     def batch(self, numbers: range) -> tuple[np.ndarray, np.ndarray]:

@@ -300,7 +300,7 @@ def test_on_a_photo_a_pin_changes_what_had_its_places_colour():
     assert np.abs(pinned - freely)[:, 128:].max() < 1
 
 
-@pytest.mark.parametrize("places", [[(50, 55)], [(50, 55), (40, 70)], [(0, 0)]])
+@pytest.mark.parametrize("places", [[(50, 55)], [(50, 55), (40, 70)]])
 def test_on_a_fruit_on_white_a_pins_place_has_its_colour_though_the_network_hesitates(places):
     apple = render("Apple Rendered Red", size=100)
     hesitant = painter(reach=4)
@@ -312,7 +312,7 @@ def test_on_a_fruit_on_white_a_pins_place_has_its_colour_though_the_network_hesi
     for x, y in places:
         np.testing.assert_allclose(pinned[y, x], wanted, atol=3)
     change = np.linalg.norm(pinned - freely, axis=-1)
-    assert change[-1, -1] < 0.1 * change[y, x], "far away nearly all is as it was"
+    assert change[-1, -1] < 0.01 * change[y, x], "the background is as it was"
 
 
 @pytest.mark.parametrize(

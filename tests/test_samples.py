@@ -150,10 +150,9 @@ def test_on_backgrounds_the_fruit_keeps_its_colours(red_square, monkeypatch):
 
 def test_backgrounds_come_from_photos_too(red_square, monkeypatch):
     monkeypatch.setattr(samples, "RECOLORED_SHARE", 0)
-    monkeypatch.setattr(samples, "SHARES", {"classic": 1, "photos": 0})
     green = np.full((200, 300, 3), (120, NEUTRAL - 50, NEUTRAL), np.uint8)
     sources = {"classic": [[red_square]], "photos": [[green]]}
-    lab8, _ = Samples(sources, 0, 1).batch(range(60))
+    lab8, _ = Samples(sources, 0, 1, shares={"classic": 1, "photos": 0}).batch(range(60))
     on_green = (np.abs(lab8[:, 1].astype(int) - NEUTRAL + 50) <= 1).mean((1, 2)) > 0.03
     assert 0.3 < on_green.mean() < 0.9
 

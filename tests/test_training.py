@@ -646,7 +646,6 @@ SPREAD = f"""
 import json, os, sys, time
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 sys.path.insert(0, {str(ROOT)!r})
 import train
