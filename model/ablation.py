@@ -124,8 +124,13 @@ def measure(name: str, samples: Samples, validation: dict, pictures: dict) -> di
         kinds = [one_in(variant.one_in["photos"], list(chain.from_iterable(kinds)))]
     sources = samples.sources | {"more": varieties, "photos": list(filter(None, kinds))}
     recipe = variant.recipe
-    drawn = {"backgrounds": recipe.backgrounds, "balanced": recipe.balanced}
-    samples = replace(samples, sources=sources, shares=recipe.shares, **drawn)
+    samples = replace(
+        samples,
+        sources=sources,
+        backgrounds=recipe.backgrounds,
+        balanced=recipe.balanced,
+        shares=recipe.shares,
+    )
     train(run, samples, validation, resume=(run.folder / "run.ckpt").exists())
     path = run.folder / "weights.safetensors"
     # the colours as the network gives them, those of photos too

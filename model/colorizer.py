@@ -122,8 +122,8 @@ class Colorizer:
             photo: (H, W) or (H, W, 1, 3 or 4); uint8, uint16, bool, or float in 0..1. Of a colour
                 photo only the luminance is used.
             pins: colours wanted at places; of two at one place the later one counts. On fruit on
-                white the network decides how far they reach, on a photo they change what is like
-                their places in colour without them.
+                white they reach as far as the network takes them, and their places have them to
+                the full; on a photo they change what is like their places in colour without them.
             vividness: factor on the chroma, from 0 (grey) over 1 (as predicted) to 2.
 
         Returns:
@@ -179,7 +179,7 @@ class Colorizer:
                 break
             likely_here = cells * share_near(probability, color[None])[..., 0]
             pins = _pins_of(color, likely_here, self.network.cell, small, rgb.shape)
-            version = recolor(small, self._predict(scaled, pins))
+            version = recolor(small, self._predict(scaled, pins, automatic))
             differences = (np.median(ciede2000(version[fruit], old[fruit])) for old in shown)
             if min(differences) >= DISTINCT:
                 versions.append(pins)
@@ -262,11 +262,14 @@ class Colorizer:
             chroma = 1.0
         return _Scaled(_resized(rgb, pixels / longer), rgb.shape, chroma, mask is not None)
 
-    def _predict(self, scaled: _Scaled, pins: Sequence[Pin] = ()) -> np.ndarray:
+    def _predict(
+        self, scaled: _Scaled, pins: Sequence[Pin] = (), freely: np.ndarray | None = None
+    ) -> np.ndarray:
         """Real ab, (h, w, 2) float32. On a photo pins change what is like their places: the network
         learned to turn the hue of all of a picture with them. A fruit on white takes all of it,
-        and what is lacking of their colours."""
-        freely = self._ab(scaled)
+        and what is lacking of their colours. `freely`: what comes out without pins, where that is
+        known."""
+        freely = self._ab(scaled) if freely is None else freely
         if not pins:
             return freely
         change = smoothed(self._ab(scaled, pins) - freely, pins, scaled.shape)
