@@ -15,12 +15,12 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from model import datasets
-from model.datasets import load_samples, load_validation
-from model.fruits360 import DataError, load_split
-from model.networks import weights_path
-from model.recipes import RECIPES, Run
-from model.training import Interrupted, to_lab, train
+from model.data import collections as datasets
+from model.data.fruits360 import DataError, load_split
+from model.training.loop import Interrupted, to_lab, train
+from model.training.recipes import RECIPES, Run
+from model.training.sources import load_samples, load_validation
+from model.weights import weights_path
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -7,10 +7,12 @@ import tempfile
 from pathlib import Path
 
 from demo import app, health
-from model.examples import fruits360_examples, rendered_examples
-from model.networks import WeightsError
-from study.prepare import prepare_ready_study
-from study.store import StudyError, connect, find_study, reading
+from model.data.examples import fruits360_examples, rendered_examples
+from model.weights import WeightsError
+from study.db.engine import connect, reading
+from study.db.queries import find_study
+from study.errors import StudyError
+from study.prepare.freeze import prepare_ready_study
 
 EXAMPLES = 6
 

@@ -10,12 +10,13 @@ from fastapi import FastAPI
 from sqlalchemy import Engine
 from starlette.routing import Mount
 
-from demo import colorize_tab, health
-from demo.guard import Guard, Impatient
-from demo.page import Page
-from model.examples import CACHE, Example
-from study import routes
-from study import tab as rate_tab
+from demo import health
+from demo.colorize import tab as colorize_tab
+from demo.server.guard import Guard, Impatient
+from demo.server.page import Page
+from model.data.examples import CACHE, Example
+from study.rate import routes
+from study.rate import tab as rate_tab
 
 TITLE = "Fruit in colour"
 CSS = "footer .divider { display: none; }"

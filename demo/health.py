@@ -11,12 +11,13 @@ from prometheus_client.core import CollectorRegistry, GaugeMetricFamily, Metric
 from pythonjsonlogger.json import JsonFormatter
 from sqlalchemy import Engine
 
-from demo.pictures import load_colorizer
-from model.colorizer import DEFAULT_WEIGHTS
-from model.networks import WeightsError
+from demo.colorize.pictures import load_colorizer
+from model.colorizer.pipeline import DEFAULT_WEIGHTS
+from model.weights import WeightsError
+from study.db.engine import reading
+from study.db.tables import Rating, RatingSession, Study, Trial
+from study.errors import StudyError
 from study.status import status
-from study.store import StudyError, reading
-from study.tables import Rating, RatingSession, Study, Trial
 
 PROBLEMS = Counter("problems", "Warnings and errors in the log.", ["level"])
 

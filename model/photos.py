@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import cv2
 import numpy as np
 from PIL import Image, ImageCms, ImageOps
 
@@ -181,3 +182,21 @@ def _to_srgb(image: Image.Image) -> Image.Image:
 def _on_white(image: Image.Image) -> np.ndarray:
     white = Image.new("RGBA", image.size, "white")
     return np.array(Image.alpha_composite(white, image).convert("RGB"))
+
+
+def resize(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """(H, W, C) `picture` at (width, height) `size`: area averages on the way down, cubic on the
+    way up."""
+    if (picture.shape[1], picture.shape[0]) == size:
+        return picture
+    shrinking = size[0] * size[1] < picture.shape[0] * picture.shape[1]
+    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_CUBIC)
+
+
+def shrunk(rgb: np.ndarray, side: int) -> np.ndarray:
+    """`rgb`, (H, W, 3) uint8, by area averages with at most `side` pixels on the longer side."""
+    factor = side / max(rgb.shape[:2])
+    if factor >= 1:
+        return rgb
+    size = [max(1, round(length * factor)) for length in rgb.shape[1::-1]]
+    return cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)

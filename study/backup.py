@@ -15,8 +15,9 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from study.store import StudyError, is_missing, open_database
-from study.upgrade import copy_sqlite
+from study.db.engine import is_missing, open_database
+from study.db.upgrade import copy_sqlite
+from study.errors import StudyError
 
 
 def backup(engine: sa.Engine, to: Path) -> None:

@@ -15,8 +15,9 @@ from contextlib import closing
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from study.store import StudyError, connect, find_study, is_missing, log_event, reading, writing
-from study.tables import (
+from study.db.engine import connect, is_missing, reading, writing
+from study.db.queries import find_study, log_event
+from study.db.tables import (
     Answer,
     Event,
     Participant,
@@ -26,6 +27,7 @@ from study.tables import (
     Study,
     Trial,
 )
+from study.errors import StudyError
 
 NUMBER = r"#([0-9]{1,9})"
 OF_A_SESSION = {  # in an order in which nothing refers to what is gone

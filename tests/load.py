@@ -36,12 +36,12 @@ import sqlalchemy as sa
 from PIL import Image
 from tqdm import tqdm
 
-from model import rendered
-from study import store
-from study.tables import Event, Participant, Rating, RatingSession, Stimulus, Trial
-from tests.conftest import ROOT, Server
-from tests.http_rater import HttpRater, Rated
-from tests.posting import UNLIMITED, Api
+from model.data import rendered
+from study.db.engine import connect, reading
+from study.db.tables import Event, Participant, Rating, RatingSession, Stimulus, Trial
+from tests.support.http_rater import HttpRater, Rated
+from tests.support.posting import UNLIMITED, Api
+from tests.support.server import ROOT, Server
 
 RESULTS = ROOT / "results" / "reliability"
 RATINGS = 13  # of a session of the ready study: practice, pairs and the attention check
@@ -208,7 +208,7 @@ def faults(engine: sa.Engine, driven: Driven) -> dict[str, int]:
     """What must all be 0: of the acknowledged ratings those that the database does not have or has
     otherwise, those that its log has twice, those that nobody was told of, and by how much the
     lists differ beyond one. The database holds one study."""
-    with store.reading(engine) as database:
+    with reading(engine) as database:
         sessions = database.execute(
             sa.select(RatingSession.id, RatingSession.list_name)
             .join(Participant, Participant.rater_id == RatingSession.rater_id)
@@ -273,7 +273,7 @@ def measure(db_url: str, *, raters: int, at_once: int) -> dict:
     Args:
         db_url: a database of its own.
     """
-    engine = store.connect(db_url)
+    engine = connect(db_url)
     server = Server(db_url, *UNLIMITED)
     try:
         asyncio.run(drive(server.url, 6, 6))  # everything is loaded; an even number, for the lists

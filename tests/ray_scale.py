@@ -22,9 +22,9 @@ import numpy as np
 import ray
 from tqdm import tqdm
 
-from model.colorizer import save_png
-from model.rendered import FRAMES, VARIETIES, render
-from tests.conftest import ROOT
+from model.colorizer.output import save_png
+from model.data.rendered import FRAMES, VARIETIES, render
+from tests.support.server import ROOT
 
 PICTURES = 10_000
 SIDE = 64  # pixels

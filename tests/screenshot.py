@@ -7,7 +7,7 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from tests.conftest import CHROMIUM_FLAGS, ROOT, Server
+from tests.support.server import CHROMIUM_FLAGS, ROOT, Server
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.support.server import ROOT
 
 README = (ROOT / "README.md").read_text()
 COMMANDS = sorted(set(re.findall(r"python (-m [\w.]+|train\.py)([^\n`#]*)", README)))

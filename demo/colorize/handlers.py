@@ -1,0 +1,256 @@
+"""What the "Colorize" tab and its API do with a photo, step by step."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.data_classes import ImageData
+from gradio_client.utils import strip_invalid_filename_characters
+
+from demo.colorize import pictures
+from demo.colorize.pictures import PREVIEW_PIXELS, load_colorizer, read_preview
+from demo.colorize.pins import data_url
+from demo.colorize.uploads import read_upload
+from demo.server.page import NO_ROOM, NOT_UPLOADED, has_room
+from model.colorizer.output import colorized_name
+from model.colorizer.pins import Pin, PinError
+from model.colorizer.pipeline import NO_OTHERS, VividnessError
+from model.photos import PhotoError, shrunk
+from model.weights import WeightsError, available_weights
+
+VERSIONS = 4  # of "Other colours"
+ERROR_SECONDS = 20  # that a sentence on a photo stays
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a picture was made of."""
+
+    path: str
+    name: str
+    weights: str
+    pins: tuple[Pin, ...]
+    vividness: float
+
+    @property
+    def source(self) -> tuple[str, str]:
+        return self.path, self.weights
+
+
+@dataclass
+class Shown:
+    """What a browser's tab shows. Steps change it in place, so that a slow one can see that the
+    picture it worked for is no longer there."""
+
+    asked: Asked | None = None
+    saved: Asked | None = None  # of the download
+    versions: tuple[str, str] | None = None  # the source of "Other colours"
+    refused: Asked | None = None  # what could not be made, as was told
+
+
+@contextmanager
+def one_sentence() -> Iterator[None]:
+    """Say what is wrong with the photo, the pins, the vividness or the weights."""
+    try:
+        yield
+    except (PhotoError, PinError, VividnessError, WeightsError) as error:
+        raise gr.Error(str(error), duration=ERROR_SECONDS, print_exception=False) from None
+
+
+def known_weights(name: Any) -> str:
+    """`name`, which may be anything that a stranger sent, if weights that ship are called so."""
+    if name in available_weights():
+        return name
+    said = f"There are no weights {name!r:.40}; there are {', '.join(available_weights())}."
+    raise gr.Error(said, print_exception=False)
+
+
+def path_of(photo: ImageData) -> str:
+    """Of the upload: a stranger may write any path, and only some of them pass Gradio's check."""
+    if not has_room():  # for what comes of it
+        raise gr.Error(NO_ROOM, print_exception=False)
+    with suppress(TypeError, ValueError):  # none, or none that a file can have
+        if gr.utils.is_in_or_equal(photo.path, gr.utils.get_upload_folder()):
+            return photo.path
+    raise gr.Error(NOT_UPLOADED, print_exception=False)
+
+
+def name_of(photo: ImageData) -> str:
+    """Of the download: the browser's name of the photo, as far as a file can have it."""
+    name = (photo.orig_name or "photo").encode(errors="replace").decode()  # no half characters
+    return colorized_name(Path(strip_invalid_filename_characters(name)).stem)
+
+
+def photo_id(path: str) -> str:
+    """By which the browser knows the photo that its pins belong to."""
+    return hashlib.sha256(path.encode()).hexdigest()
+
+
+def pins_of(drawn: Any, path: str) -> tuple[Pin, ...]:
+    """The pins that the browser keeps for the photo at `path`."""
+    mine = isinstance(drawn, dict) and drawn.get("photo") == photo_id(path)
+    return pictures.parse_pins(drawn.get("pins")) if mine else ()
+
+
+def colorize(
+    photo: ImageData | None, weights: str, pins: list, vividness: float
+) -> tuple[tuple[str, str] | None, str | None, str | None, str]:
+    """Colorize a photo. Each pin is a colour wanted at a place; a vividness of 0 is grey, 1 what
+    the network gives, 2 twice the chroma.
+
+    Parameters:
+        photo: of a colour photo only the luminance is used.
+        weights: which network.
+        pins: a list of [x, y, "#RRGGBB"], x and y in pixels of the photo.
+        vividness: 0 to 2.
+
+    Returns:
+        the grayscale and the colorized preview, the full-size PNG, the true colours when the
+        photo was in colour, and a sentence on what was done.
+    """
+    if photo is None:
+        return None, None, None, ""
+    with one_sentence():
+        path, colorizer = path_of(photo), load_colorizer(known_weights(weights))
+        wanted = pictures.parse_pins(pins)
+        rgb = read_upload(Path(path))
+        colored = pictures.colorize(colorizer, rgb, pins=wanted, vividness=vividness)
+    before, after = (shrunk(picture, PREVIEW_PIXELS) for picture in (rgb, colored))
+    return (
+        pictures.slider_files(before, after),
+        pictures.save(colored, name_of(photo)),
+        pictures.true_colors_file(before),
+        pictures.describe(colorizer, rgb.shape[1::-1], before, after),
+    )
+
+
+def alternatives(photo: ImageData | None, weights: str, count: int) -> list[list]:
+    """Clearly different versions of a photo, the likeliest first, each a list of pins that
+    /colorize takes.
+
+    Parameters:
+        photo: of a colour photo only the luminance is used.
+        weights: which network.
+        count: how many versions at most.
+    """
+    if photo is None:
+        return []
+    with one_sentence():
+        found = pictures.find_alternatives(path_of(photo), known_weights(weights), count or 0)
+    return [pictures.pins_to_json(version) for version in found]
+
+
+def show(photo: ImageData | None, weights: str, drawn: Any, vividness: float, shown: Shown) -> list:
+    """Everything on the page that is made of the preview.
+
+    Returns:
+        result, note, true colours, download, canvas, other colours.
+    """
+    if photo is None:
+        shown.refused = None
+        return show_nothing(shown)
+    with one_sentence():
+        path, colorizer = path_of(photo), load_colorizer(known_weights(weights))
+        wanted = pins_of(drawn, path) if colorizer.takes_pins else ()
+        asked = Asked(path, name_of(photo), weights, wanted, vividness)
+        if asked in (shown.asked, shown.refused):
+            return [gr.skip()] * 6  # Gradio tells of a new photo twice
+        shown.refused = asked
+        before, (width, height) = read_preview(path)
+        shown.refused = None
+        after = pictures.colorize_preview(path, weights, wanted, vividness)
+    shown.asked = asked
+    same_source = shown.versions == asked.source
+    if not same_source:
+        shown.versions = None
+    true = pictures.true_colors_file(before)
+    return [
+        pictures.slider_files(before, after),
+        pictures.describe(colorizer, (width, height), before, after),
+        gr.Image(true, visible=true is not None),
+        _no_download(),
+        gr.HTML(
+            visible=colorizer.takes_pins,
+            photo=photo_id(path),
+            picture=data_url(after),
+            width=width,
+            height=height,
+        ),
+        gr.HTML(pins=pictures.pins_to_json(wanted)) if same_source else gr.HTML(visible=False),
+    ]
+
+
+def _no_download() -> gr.DownloadButton:
+    return gr.DownloadButton(interactive=False)
+
+
+def show_nothing(shown: Shown) -> list:
+    """The page without a result, as `show` returns it."""
+    shown.asked = shown.saved = shown.versions = None
+    hidden = [gr.HTML(visible=False), gr.HTML(visible=False)]
+    return [None, "", gr.Image(None, visible=False), _no_download(), *hidden]
+
+
+def after_error(photo: ImageData | None, shown: Shown) -> list:
+    """Nothing if the error came with a new photo, else what was there, as `show` returns it."""
+    other = photo is None or shown.asked is None or photo.path != shown.asked.path
+    return show_nothing(shown) if other else [gr.skip()] * 6
+
+
+def make_download(shown: Shown) -> Any:
+    """The full-size file of what is shown, unless something else is shown by then."""
+    asked = shown.asked
+    if asked is None or asked is shown.saved:
+        return gr.skip()
+    with one_sentence():
+        rgb = read_upload(Path(asked.path))
+        colorizer = load_colorizer(asked.weights)
+        colored = pictures.colorize(colorizer, rgb, pins=asked.pins, vividness=asked.vividness)
+    if shown.asked is not asked:
+        return gr.skip()
+    shown.saved = asked
+    return gr.DownloadButton(value=pictures.save(colored, asked.name), interactive=True)
+
+
+def show_versions(shown: Shown) -> Any:
+    """The row "Other colours" of what is shown, the first ones before them, or that there are no
+    others; hidden for a network that takes no pins."""
+    asked = shown.asked
+    if asked is None or shown.versions == asked.source:
+        return gr.skip()
+    with one_sentence():
+        found = pictures.find_alternatives(*asked.source, VERSIONS)
+        versions = [
+            {
+                "picture": data_url(
+                    pictures.colorize_preview(*asked.source, version, pixels=pictures.SMALL_PIXELS)
+                ),
+                "pins": pictures.pins_to_json(version),
+            }
+            for version in ([(), *found] if found else [])
+        ]
+    if shown.asked is None or shown.asked.source != asked.source:
+        return gr.skip()
+    shown.versions = asked.source
+    pins = pictures.pins_to_json(shown.asked.pins)
+    takes_pins = load_colorizer(asked.weights).takes_pins
+    title = "Other colours" if versions else NO_OTHERS
+    return gr.HTML(visible=takes_pins, versions=versions, title=title, pins=pins)
+
+
+def show_likely(drawn: Any, shown: Shown) -> Any:
+    """The palette for the place that was chosen on the picture."""
+    asked = shown.asked
+    if asked is None or not isinstance(drawn, dict) or not isinstance(drawn.get("place"), list):
+        return gr.skip()
+    with one_sentence():
+        (place,) = pictures.parse_pins([[*drawn["place"], "#808080"]])
+        elsewhere = tuple(
+            pin for pin in pins_of(drawn, asked.path) if (pin.x, pin.y) != (place.x, place.y)
+        )
+        colors = pictures.likely_colors(*asked.source, place, elsewhere)
+    return gr.HTML(likely={"place": drawn["place"], "colors": colors})

@@ -1,0 +1,155 @@
+"""Where many photos are colorized: in this process, or by Ray Data on one machine or a cluster.
+
+An engine takes a task and what to do it with, and yields what became of each photo. Every engine
+runs the same task, so that all of them write the same bytes.
+"""
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+
+from model.colorizer.output import save_png
+from model.colorizer.pins import MAX_PINS, Pin, PinError
+from model.colorizer.pipeline import NO_OTHERS, UNKNOWN, Colorizer
+from model.photos import PhotoError, read_photo, shown_name
+
+TOO_MANY_PINS = f"Other colours beside so many pins exceed the limit of {MAX_PINS}."
+PHOTOS_AT_ONCE = 50  # that Ray hands to a worker: fewer cost more overhead, more come out unevenly
+
+Work = list[tuple[Path, Path]]  # photos, and where their results go
+
+
+class EngineError(RuntimeError):
+    """An engine that cannot work; the message is one sentence that says why."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one photo.
+
+    Attributes:
+        failed: why there is no result, in a sentence; None if there is one.
+        note: what to tell about the result.
+    """
+
+    failed: str | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True)
+class Task:
+    """Colorize a photo into a file, with up to `alternatives` further versions beside it."""
+
+    colorizer: Colorizer
+    pins: tuple[Pin, ...] = ()
+    vividness: float = 1.0
+    alternatives: int = 0
+
+    def __call__(self, photo: Path, target: Path) -> Outcome:
+        try:
+            with _one_thread():
+                return self._colorize(photo, target)
+        except (PhotoError, PinError) as error:
+            return Outcome(failed=str(error))
+        except OSError as error:
+            return Outcome(failed=f"{target} cannot be written: {error.strerror or error}.")
+
+    def _colorize(self, photo: Path, target: Path) -> Outcome:
+        rgb = read_photo(photo)
+        versions, notes = [()], []
+        if self.alternatives:
+            found = self.colorizer.alternatives(rgb, count=self.alternatives)
+            versions += [pins for pins in found if len(pins) + len(self.pins) <= MAX_PINS]
+            if not found:
+                notes.append(NO_OTHERS)
+            elif len(versions) == 1:
+                notes.append(TOO_MANY_PINS)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # `target` itself comes last: where it is, the others are too
+        for number, version in reversed(list(enumerate(versions))):
+            pins = [*version, *self.pins]
+            colored = self.colorizer.colorize(rgb, pins=pins, vividness=self.vividness)
+            save_png(colored, _numbered(target, number))
+        if not self.colorizer.knows(rgb):
+            notes.append(UNKNOWN)
+        return Outcome(note=f"{shown_name(photo)}: {' '.join(notes)}" if notes else None)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """The network in one thread: several add up in another order, and the bytes would depend on
+    their number. Work at full size has its own threads, pixel by pixel."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _numbered(target: Path, number: int) -> Path:
+    return target.with_stem(f"{target.stem}-{number}") if number else target
+
+
+def run_here(task: Task, work: Work) -> Iterator[Outcome]:
+    """One photo after the other, in their order."""
+    return (task(photo, target) for photo, target in work)
+
+
+def run_on_ray(task: Task, work: Work, *, workers: int | None = None) -> Iterator[Outcome]:
+    """By `workers` processes, as many as there are processors if None; outcomes in any order.
+
+    The cluster is the one that RAY_ADDRESS names, else this machine. It is sent this package with
+    the weights; its machines need requirements-ray.txt, and have to see the photos and the
+    results' folder under the same names.
+
+    Raises:
+        EngineError: Ray is not installed, cannot reach its cluster (which it tries for minutes),
+            or lost its workers.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # else it reports to its makers
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    try:
+        import ray.data
+    except ImportError:
+        raise EngineError("--engine ray: install requirements-ray.txt first.") from None
+
+    class Worker:  # with a class, Ray keeps the processes
+        def __call__(self, row: dict[str, bytes]) -> dict[str, str | None]:
+            photo, target = (Path(os.fsdecode(row[name])) for name in ("photo", "target"))
+            return asdict(task(photo, target))
+
+    # as bytes, for names that are no text
+    rows = [
+        {"photo": os.fsencode(photo.absolute()), "target": os.fsencode(target.absolute())}
+        for photo, target in work
+    ]
+    try:
+        ray.init(
+            include_dashboard=False,
+            logging_level="ERROR",
+            log_to_driver=False,
+            runtime_env={"py_modules": [str(Path(__file__).parent.parent)]},
+        )
+        ray.data.DataContext.get_current().enable_progress_bars = False
+        logging.getLogger("ray.data").setLevel(logging.ERROR)
+        processors = ray.cluster_resources()["CPU"]
+        workers = workers or int(processors)
+        blocks = min(len(rows), max(4 * workers, len(rows) // PHOTOS_AT_ONCE))
+        outcomes = ray.data.from_items(rows, override_num_blocks=blocks).map(
+            Worker,
+            compute=ray.data.ActorPoolStrategy(size=workers),
+            num_cpus=min(1, processors / workers),
+        )
+        for row in outcomes.iter_rows():
+            yield Outcome(**row)
+    except (ray.exceptions.RayError, ConnectionError) as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise EngineError(f"--engine ray: {reason} (go on with --resume)") from None
+    finally:
+        ray.shutdown()

@@ -1,0 +1,148 @@
+"""Pictures beyond the classic Fruits-360: further varieties, and ordinary photos of fruit.
+
+`--more DIR` (or FRUITS360_MORE_DIR) holds `<variety>/<index>_100.jpg`, varieties that Fruits-360
+gained after 2020. `--photos DIR` (or FRUIT_PHOTOS_DIR) holds `grocery/{train,val}/<kind>/*.jpg`
+(GroceryStoreDataset, Klasson et al. 2019) and `orchard-<fruit>/*.jpg` (LatHort).
+"""
+
+import argparse
+import os
+import sys
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from model.data import fruits360
+from model.data.fruits360 import DataError
+from model.photos import PhotoError, read_photo, shrunk
+
+# Whole varieties held out: the first to choose by (the split `whole` learns from them too), the
+# others to report on once.
+VALIDATION_VARIETIES = ("Apple 9", "Apple 18", "Cherry 5")
+TEST_VARIETIES = ("Apple 7", "Apple 13", "Apple 20", "Cherry Sour 1")
+
+PHOTO_SIDE = 256  # pixels, longer side at which photos are measured
+VALIDATION_ONE_IN = 10  # photos of grocery/train to choose by
+
+VARIABLES = {
+    "data": "FRUITS360_DIR",
+    "more": "FRUITS360_MORE_DIR",
+    "photos": "FRUIT_PHOTOS_DIR",
+}
+SPLITS = {
+    "more-train": "further varieties without those of more-val and more-test",
+    "more-val": "further varieties to choose by, trained on by --split whole alone",
+    "more-test": "further varieties never trained on, for reporting only",
+    "photos-train": "photos of grocery/train and the orchards without those of photos-val",
+    "photos-val": "one in ten of grocery/train, to choose by",
+    "photos-test": "photos of grocery/val, for reporting only",
+}
+
+
+@dataclass(frozen=True)
+class Photos:
+    """Photos of any shape: each (H, W, 3) uint8 RGB, and the kind of fruit on each."""
+
+    rgb: list[np.ndarray]
+    kinds: list[str]
+
+
+def load_more(more: str | Path | None, part: str) -> fruits360.Pictures:
+    """Further varieties: `part` is train, val or test.
+
+    Raises:
+        DataError: no folder is given, or there are no such pictures in it.
+    """
+    root = _root(more, "more")
+    held_out = dict.fromkeys(VALIDATION_VARIETIES, "val") | dict.fromkeys(TEST_VARIETIES, "test")
+    files = sorted(root.glob("*/*_100.jpg"))
+    chosen = [file for file in files if held_out.get(file.parent.name, "train") == part]
+    if not chosen:
+        raise DataError(
+            f"{root} holds no pictures for more-{part}: expected DIR/<variety>/*_100.jpg."
+        )
+    return fruits360.load(chosen)
+
+
+def load_photos(photos: str | Path | None, part: str, *, side: int = PHOTO_SIDE) -> Photos:
+    """Photos of fruit with at most `side` pixels on the longer side: `part` is train, val or test.
+
+    Raises:
+        DataError: no folder is given, or there are no such photos in it.
+    """
+    root = _root(photos, "photos")
+    if part == "test":
+        chosen = sorted(root.glob("grocery/val/*/*.jpg"))
+    else:
+        shops = sorted(root.glob("grocery/train/*/*.jpg"))
+        chosen = [file for file in shops if _is_validation(file) == (part == "val")]
+        chosen += sorted(root.glob("orchard-*/*.jpg")) if part == "train" else []
+    if not chosen:
+        raise DataError(
+            f"{root} holds no photos for photos-{part}: expected DIR/grocery/train/<kind>/*.jpg,"
+            " DIR/grocery/val/<kind>/*.jpg and DIR/orchard-<fruit>/*.jpg."
+        )
+    loaded = Photos([], [])
+    for file in tqdm(chosen, desc="reading photos", unit="", disable=None):
+        try:
+            loaded.rgb.append(shrunk(read_photo(file), side))
+        except PhotoError as error:
+            print(f"left out: {error}", file=sys.stderr)
+            continue
+        loaded.kinds.append(file.parent.name)
+    if not loaded.rgb:
+        raise DataError(f"Not one photo in {root} can be read; see the list above.")
+    return loaded
+
+
+def load_split(
+    split: str, *, data=None, more=None, photos=None, side: int = PHOTO_SIDE
+) -> fruits360.Pictures | Photos:
+    """The pictures of a split of `fruits360.SPLITS` or of `SPLITS`, from the folder it is in;
+    photos with at most `side` pixels on the longer side.
+
+    Raises:
+        DataError: unknown split, or unusable folder.
+    """
+    collection, _, part = split.partition("-")
+    if split not in SPLITS:
+        return fruits360.load_split(data, split)
+    if collection == "more":
+        return load_more(more, part)
+    return load_photos(photos, part, side=side)
+
+
+def add_folders(parser: argparse.ArgumentParser) -> None:
+    """The flags that name the folders of pictures."""
+    parser.add_argument("--data", help="the Fruits-360 folder (default: FRUITS360_DIR)")
+    parser.add_argument("--more", help="further varieties (default: FRUITS360_MORE_DIR)")
+    parser.add_argument("--photos", help="photos of fruit (default: FRUIT_PHOTOS_DIR)")
+
+
+def folders_of(arguments: argparse.Namespace) -> dict[str, str | None]:
+    """What these flags gave, by name."""
+    return {name: getattr(arguments, name) for name in VARIABLES}
+
+
+def is_given(split: str, folders: dict[str, str | None]) -> bool:
+    """Whether the folder of a split is named, in `folders` (data, more, photos) or by its
+    environment variable."""
+    name = split.partition("-")[0] if split in SPLITS else "data"
+    return bool(folders.get(name) or os.environ.get(VARIABLES[name]))
+
+
+def _root(given: str | Path | None, name: str) -> Path:
+    given = given or os.environ.get(VARIABLES[name])
+    if not given:
+        raise DataError(f"Give the folder with --{name} DIR or {VARIABLES[name]}.")
+    root = Path(given).expanduser()
+    if not root.is_dir():
+        raise DataError(f"{root} is no folder; give another one with --{name}.")
+    return root
+
+
+def _is_validation(file: Path) -> bool:
+    return zlib.crc32(f"{file.parent.name}/{file.name}".encode()) % VALIDATION_ONE_IN == 0

@@ -1,0 +1,1 @@
+"""Figures of weights, and how they come about."""

@@ -1,0 +1,66 @@
+"""How well a colorizer does on pictures: the figures of one split of one collection."""
+
+from collections import defaultdict
+from collections.abc import Callable
+from itertools import chain
+
+import numpy as np
+from tqdm import tqdm
+
+from model.color import normalize_ab, rgb_to_lab
+from model.colorizer.pipeline import Colorizer
+from model.colorizer.upsampling import recolor
+from model.data import fruits360
+from model.data.collections import Photos
+from model.metrics import ab_mse, ciede2000, color_mask, colorfulness, fruit_mask
+from model.photos import resize
+
+
+def evaluate(
+    colorizer: Colorizer,
+    pictures: fruits360.Pictures | Photos,
+    *,
+    kind: Callable[[str], str] = fruits360.kind_of,
+) -> dict:
+    """The figures for `pictures`, over all and for each kind of fruit.
+
+    Args:
+        colorizer: what colorizes.
+        pictures: with their true colours.
+        kind: the kind of a variety; `str` keeps the varieties themselves apart.
+
+    Returns:
+        pictures, ab_mse (the paper's loss, whole pictures), and over all pixels of fruit (of a
+        photo: all that are in colour): ciede2000_mean, ciede2000_median, colorfulness_ratio;
+        `kinds` holds the last three for each kind.
+    """
+    losses = []
+    fruit = defaultdict(list)  # by kind: difference, generated and true pixels of each picture
+    photos = isinstance(pictures, Photos)
+    names = pictures.kinds if photos else map(kind, pictures.varieties)
+    bar = tqdm(pictures.rgb, desc="evaluating", unit="", disable=None)
+    for rgb, name in zip(bar, names, strict=True):
+        ab = colorizer.predict_ab(rgb)
+        paper_units = map(normalize_ab, (resize(ab, rgb.shape[1::-1]), rgb_to_lab(rgb)[..., 1:]))
+        losses.append(ab_mse(*paper_units))
+        mask = color_mask(rgb) if photos else fruit_mask(rgb)
+        generated, true = recolor(rgb, ab)[mask], rgb[mask]
+        fruit[name].append((ciede2000(generated, true), generated, true))
+    return {
+        "pictures": len(pictures.rgb),
+        "ab_mse": float(np.mean(losses)),
+        **_figures(list(chain(*fruit.values()))),
+        "kinds": {name: _figures(fruit[name]) for name in sorted(fruit)},
+    }
+
+
+def _figures(pictures: list[tuple]) -> dict[str, float | None]:
+    difference, generated, true = map(np.concatenate, zip(*pictures, strict=True))
+    if not len(difference):  # nothing but white, or grey photos
+        return dict.fromkeys(("ciede2000_mean", "ciede2000_median", "colorfulness_ratio"))
+    of_true = colorfulness(true)  # 0 for grey pictures: there is no ratio
+    return {
+        "ciede2000_mean": float(difference.mean()),
+        "ciede2000_median": float(np.median(difference)),
+        "colorfulness_ratio": colorfulness(generated) / of_true if of_true else None,
+    }

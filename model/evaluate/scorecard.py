@@ -1,0 +1,231 @@
+"""Every figure that the README gives for ColorNet, in one run.
+
+    python -m model.scorecard --data DIR --more DIR --photos DIR
+
+measures weights on pictures that no choice was made on: the classic test split, varieties never
+trained on, photos never trained on; a folder that is not given leaves its column as it was. Writes
+scorecard.json, the table scorecard.md, and varieties.csv, the worst first, into results/<weights>/,
+or beside weights that are given as a file.
+"""
+
+import argparse
+import hashlib
+import json
+import sys
+from dataclasses import replace
+from itertools import combinations
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from model.color import lab_to_rgb, rgb_to_lab, rgb_to_lab_exact
+from model.colorizer.pins import Pin
+from model.colorizer.pipeline import DEFAULT_WEIGHTS, Colorizer
+from model.colorizer.upsampling import recolor
+from model.data import collections as datasets
+from model.data import fruits360
+from model.data.collections import PHOTO_SIDE, Photos
+from model.data.fruits360 import Pictures
+from model.evaluate.figures import evaluate
+from model.evaluate.machine_rater import machine_rater
+from model.metrics import WHITE, ciede2000, fruit_ciede2000, fruit_mask
+from model.photos import shrunk
+from model.weights import WeightsError, available_weights
+
+SETS = {"classic": "test", "unseen": "more-test", "photos": "photos-test"}
+SIDES = (256, 512, 1024)  # pixels, of the same photo
+EVERY = 8  # of the turntable frames, whose neighbours are alike, where pins are measured
+
+# Title of the row, and the goals for classic, unseen and photos: "-" is not measured, "" has none
+ROWS = {
+    "ab_mse": ("ab mean squared error (the paper's loss)", ("0.0006", "0.0025", "0.0090")),
+    "ciede2000_median": (
+        "CIEDE2000 on the fruit (photos: on all in colour), median",
+        ("2", "6", "10"),
+    ),
+    "colorfulness_ratio": ("colourfulness, generated over true", ("0.90 to 1.10",) * 3),
+    "machine_rater": ("machine rater, accuracy (0.5 is chance)", ("0.60", "0.70", "-")),
+    "white_chroma": ("chroma added to white", ("1", "1", "-")),
+    "one_pin": ("CIEDE2000 with one pin", ("-", "4", "-")),
+    "three_pins": ("CIEDE2000 with three pins", ("-", "3", "-")),
+    "pin_near": ("effect of a pin of another hue around it, on the same colour", ("-", "-", "")),
+    "pin_elsewhere": ("effect of that pin on other colours of the photo", ("-", "-", "")),
+    "across_scales": ("CIEDE2000 between 256 px and enlarged to 512 and 1,024", ("-", "-", "2")),
+}
+
+
+def white_chroma(colorizer: Colorizer, pictures: Pictures) -> float:
+    """Mean chroma on the white background, of the generated pictures over that of the true ones."""
+    added = []
+    for rgb in tqdm(pictures.rgb[::EVERY], desc="white", unit="", disable=None):
+        white = ~cv2.dilate(fruit_mask(rgb).astype(np.uint8), np.ones((5, 5))).astype(bool)
+        white &= rgb.min(-1) > WHITE
+        generated = recolor(rgb, colorizer.predict_ab(rgb))
+        chroma = [
+            np.hypot(*np.moveaxis(rgb_to_lab_exact(version[white])[..., 1:], -1, 0))
+            for version in (generated, rgb)
+        ]
+        added.append(chroma[0] - chroma[1])
+    return float(np.concatenate(added).mean())
+
+
+def with_pins(colorizer: Colorizer, pictures: Pictures, count: int) -> float:
+    """Median over pictures of the median CIEDE2000 on the fruit after `count` pins of the true
+    colour, the mean of 5 x 5 pixels, at random places of it."""
+    differences = []
+    for number, rgb in enumerate(tqdm(pictures.rgb[::EVERY], desc="pins", unit="", disable=None)):
+        places, smooth = np.argwhere(fruit_mask(rgb)), cv2.blur(rgb, (5, 5))
+        if len(places) < count:
+            continue
+        rows = np.random.default_rng(number).choice(len(places), count, replace=False)
+        pins = [Pin(int(x), int(y), tuple(smooth[y, x].tolist())) for y, x in places[rows]]
+        generated = recolor(rgb, colorizer.predict_ab(rgb, pins=pins))
+        differences.append(fruit_ciede2000(generated, rgb))
+    return float(np.median(differences))
+
+
+def effect_of_pins(
+    colorizer: Colorizer, photos: list[np.ndarray]
+) -> tuple[float | None, float | None]:
+    """Mean over photos of how far a pin changes ab, as a share of the change at its place: of what
+    has truly its place's colour within 25 pixels, and of what has another colour. The place is
+    random among what is in colour, its hue turned by a third of the circle. Left out: photos of one
+    colour, and those where the pin does little; None where no photo is left."""
+    near, elsewhere = [], []
+    for number, rgb in enumerate(tqdm(photos, desc="pins", unit="", disable=None)):
+        lab, rng = rgb_to_lab(rgb), np.random.default_rng(number)
+        places = np.argwhere(np.linalg.norm(lab[..., 1:], axis=-1) > 25)
+        if not len(places):
+            continue
+        y, x = rng.choice(places)
+        turn = rng.choice([-1, 1]) * 2 * np.pi / 3
+        turned = lab[y, x, 1:] @ np.array(
+            [[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]]
+        )
+        color = lab_to_rgb(lab[y : y + 1, x : x + 1, 0], np.float32(turned)[None, None])[0, 0]
+        freely = colorizer.predict_ab(rgb)
+        pinned = colorizer.predict_ab(rgb, pins=[Pin(int(x), int(y), tuple(color.tolist()))])
+        change = cv2.resize(np.linalg.norm(pinned - freely, axis=-1), rgb.shape[1::-1])
+        rows, columns = np.ogrid[: rgb.shape[0], : rgb.shape[1]]
+        difference = np.linalg.norm(lab[..., 1:] - lab[y, x, 1:], axis=-1)
+        alike = (difference < 12) & (np.hypot(rows - y, columns - x) < 25)
+        if change[y, x] > 25 and (difference > 30).any():
+            near.append(change[alike].mean() / change[y, x])
+            elsewhere.append(change[difference > 30].mean() / change[y, x])
+    return tuple(float(np.mean(shares)) if shares else None for shares in (near, elsewhere))
+
+
+def across_scales(colorizer: Colorizer, photos: list[np.ndarray]) -> float:
+    """Median over photos of the median CIEDE2000 between the results of the same photo at
+    `SIDES`."""
+    differences = []
+    for rgb in tqdm(photos, desc="scales", unit="", disable=None):
+        results = []
+        for side in SIDES:
+            factor = side / max(rgb.shape[:2])
+            way = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
+            sized = cv2.resize(rgb, None, fx=factor, fy=factor, interpolation=way)
+            result = colorizer.colorize(sized)
+            size = [round(length * SIDES[0] / max(rgb.shape[:2])) for length in rgb.shape[1::-1]]
+            results.append(cv2.resize(result, size, interpolation=cv2.INTER_AREA))
+        differences += [np.median(ciede2000(a, b)) for a, b in combinations(results, 2)]
+    return float(np.median(differences))
+
+
+def measure(colorizer: Colorizer, sets: dict[str, Pictures | Photos]) -> dict[str, dict]:
+    """All figures, by set."""
+    figures = {}
+    for name, pictures in sets.items():
+        if isinstance(pictures, Photos):
+            small = replace(pictures, rgb=[shrunk(rgb, PHOTO_SIDE) for rgb in pictures.rgb])
+            figures[name] = evaluate(colorizer, small)
+            figures[name]["across_scales"] = across_scales(colorizer, pictures.rgb)
+            if colorizer.takes_pins:
+                effects = effect_of_pins(colorizer, small.rgb)
+                figures[name]["pin_near"], figures[name]["pin_elsewhere"] = effects
+            continue
+        measured = figures[name] = evaluate(colorizer, pictures, kind=str)
+        measured["white_chroma"] = white_chroma(colorizer, pictures)
+        measured["machine_rater_details"] = rated = machine_rater(colorizer, pictures.rgb)
+        measured["machine_rater"] = rated["accuracy"]
+        if colorizer.takes_pins and name == "unseen":
+            measured["one_pin"] = with_pins(colorizer, pictures, 1)
+            measured["three_pins"] = with_pins(colorizer, pictures, 3)
+    return figures
+
+
+def as_markdown(weights: str, figures: dict[str, dict]) -> str:
+    """The table: each figure, and in brackets its goal."""
+    counts = ", ".join(f"{name} {figures[name]['pictures']:,}" for name in figures)
+    lines = [
+        f"# {weights} on pictures that no choice was made on",
+        "",
+        "The classic test split, varieties never trained on, photos never trained on. Pictures:"
+        f" {counts}. In brackets the goal: at most, or between. Made by `python -m model.scorecard"
+        f" --data DIR --more DIR --photos DIR --weights {weights}`.",
+        "",
+        f"| | {' | '.join(SETS)} |",
+        "|---|---|---|---|",
+    ]
+    for key, (title, goals) in ROWS.items():
+        cells = []
+        for name, goal in zip(SETS, goals, strict=True):
+            value = figures.get(name, {}).get(key)
+            digits = 4 if key == "ab_mse" else 2
+            beside = f" ({goal})" if goal else ""
+            cells.append("-" if value is None else f"{value:.{digits}f}{beside}")
+        lines.append(f"| {title} | {' | '.join(cells)} |")
+    return "\n".join([*lines, ""])
+
+
+def by_variety(figures: dict[str, dict]) -> pd.DataFrame:
+    """CIEDE2000 and colourfulness of every variety or kind, in each set the worst first."""
+    rows = [
+        {"set": name, "variety": variety, **values}
+        for name, measured in figures.items()
+        for variety, values in measured["kinds"].items()
+    ]
+    return pd.DataFrame(rows).sort_values(["set", "ciede2000_median"], ascending=[True, False])
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--weights", default=DEFAULT_WEIGHTS, help="name or file (%(default)s)")
+    datasets.add_folders(parser)
+    arguments = parser.parse_args(argv)
+    folders = datasets.folders_of(arguments)
+    try:
+        colorizer = Colorizer.load(arguments.weights)
+        sets = {
+            name: datasets.load_split(split, **folders, side=max(SIDES))
+            for name, split in SETS.items()
+            if datasets.is_given(split, folders)
+        }
+        if not sets:
+            raise fruits360.DataError("Give folders of pictures with --data, --more, --photos.")
+        figures = measure(colorizer, sets)
+        sha256 = hashlib.sha256(colorizer.path.read_bytes()).hexdigest()
+        for measured in figures.values():
+            measured["weights_sha256"] = sha256
+    except (WeightsError, fruits360.DataError) as error:
+        print(f"model.scorecard: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    shipped = arguments.weights in available_weights()
+    folder = Path("results") / colorizer.name if shipped else colorizer.path.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "scorecard.json"
+    if file.exists():  # what was measured of these weights, and is not now, stays
+        before = json.loads(file.read_text()).items()
+        figures = {n: f for n, f in before if f.get("weights_sha256") == sha256} | figures
+    file.write_text(json.dumps(figures, indent=2) + "\n")
+    (folder / "scorecard.md").write_text(as_markdown(arguments.weights, figures))
+    by_variety(figures).to_csv(folder / "varieties.csv", index=False, float_format="%.3f")
+    print(as_markdown(arguments.weights, figures))
+    return 0

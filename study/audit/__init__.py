@@ -1,0 +1,1 @@
+"""Audits the blinding of a study: python -m study.audit"""

@@ -1,0 +1,192 @@
+"""Where a study lives: the few ways in and out of the database (`study.db.tables`).
+
+The URL comes from `--db`, else from the environment variable STUDY_DB, else it is the SQLite file
+`study.sqlite` in the project's folder. Pictures are stored in the database too: it is the whole
+study, and a server process needs nothing else.
+"""
+
+import logging
+import os
+import sqlite3
+import threading
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    IntegrityError,
+    NoSuchModuleError,
+    SQLAlchemyError,
+    TimeoutError,
+)
+from sqlalchemy.orm import Session
+
+from study.db import upgrade
+from study.errors import StudyError
+
+DEFAULT_URL = f"sqlite:///{Path(__file__).resolve().parent.parent.parent / 'study.sqlite'}"
+LOCK_SECONDS = 10  # how long a write waits for another one
+WAITING = {
+    "sqlite": {"timeout": LOCK_SECONDS},
+    "postgresql": {
+        "connect_timeout": LOCK_SECONDS,
+        "options": f"-c lock_timeout={LOCK_SECONDS}s",
+    },
+}
+THREADS = 40  # of a server process, each with a connection while it needs one
+
+log = logging.getLogger(__name__)
+_turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)  # by database
+
+
+def connect(url: str | None = None) -> sa.Engine:
+    """An engine on the study's database, its tables made or brought up to date.
+
+    Raises:
+        StudyError: not a database URL, no driver for it, or the database cannot be opened.
+    """
+    engine = open_database(url)
+    try:
+        upgrade.bring_up_to_date(engine)
+    except (SQLAlchemyError, upgrade.UpgradeError) as error:
+        engine.dispose()
+        shown = address(engine)
+        if isinstance(error, SQLAlchemyError):
+            raise StudyError(f"The database {shown} cannot be opened: {_detail(error)}.") from None
+        raise StudyError(f"The database {shown} {error}.") from None
+    return engine
+
+
+def address(engine: sa.Engine) -> str:
+    """Where the database is, without a password."""
+    return engine.url.difference_update_query(["password"]).render_as_string(hide_password=True)
+
+
+def open_database(url: str | None = None) -> sa.Engine:
+    """An engine on the study's database as it is.
+
+    Raises:
+        StudyError: not a database URL, one in memory, or no driver for it.
+    """
+    try:
+        parsed = sa.make_url(_chosen(url))
+        is_sqlite = parsed.get_backend_name() == "sqlite"
+        if is_sqlite and parsed.database in (None, "", ":memory:"):
+            raise StudyError("A database in memory keeps nothing; name a file: sqlite:///FILE.")
+        engine = sa.create_engine(
+            parsed,
+            connect_args=WAITING.get(parsed.get_backend_name(), {}),
+            pool_size=THREADS,
+            pool_timeout=LOCK_SECONDS,
+            pool_pre_ping=not is_sqlite,  # a server that was restarted is not noticed by raters
+            hide_parameters=True,  # answers and names stay out of logs
+        )
+    except ImportError as error:
+        raise StudyError(
+            f"The database driver {error.name} is not installed; see the README, rating study."
+        ) from None
+    except (ArgumentError, NoSuchModuleError):  # the URL is not repeated: it may hold a password
+        raise StudyError(
+            "--db or STUDY_DB is no database URL that can be used; expected one such as"
+            " sqlite:///study.sqlite or postgresql+psycopg://user@host/database."
+        ) from None
+    if is_sqlite:
+        sa.event.listen(engine, "connect", _set_up_sqlite)
+        sa.event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def is_missing(url: str | None) -> bool:
+    """Whether `url`, as in `connect`, is an SQLite file that does not exist."""
+    try:
+        parsed = sa.make_url(_chosen(url))
+    except ArgumentError:
+        return False
+    is_file = parsed.get_backend_name() == "sqlite" and parsed.database and not parsed.query
+    return bool(is_file) and not Path(parsed.database).exists()
+
+
+def _chosen(url: str | None) -> str:
+    return url or os.environ.get("STUDY_DB") or DEFAULT_URL
+
+
+def _set_up_sqlite(connection, _) -> None:
+    connection.isolation_level = None  # transactions begin where `_begin_sqlite` says
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA synchronous = FULL")  # a committed rating survives a power cut
+    with suppress(sqlite3.OperationalError):  # a read-only database stays in its mode
+        connection.execute("PRAGMA journal_mode = WAL")
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    writing = connection.get_execution_options().get("writing", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+
+@contextmanager
+def reading(engine: sa.Engine) -> Iterator[Session]:
+    """A database session for reading.
+
+    Raises:
+        StudyError: the database cannot be read.
+    """
+    try:
+        with Session(engine) as session:
+            yield session
+    except (DBAPIError, TimeoutError) as error:
+        raise StudyError(f"The study's database cannot be read: {_reason(error)}.") from None
+
+
+@contextmanager
+def writing(engine: sa.Engine) -> Iterator[Session]:
+    """A database session whose work is committed at the end, all of it or nothing.
+
+    Raises:
+        StudyError: nothing was saved; the sentence says why.
+    """
+    try:
+        with (
+            _turn(engine),
+            Session(engine.execution_options(writing=True), expire_on_commit=False) as session,
+            session.begin(),
+        ):
+            yield session
+    except (DBAPIError, TimeoutError) as error:
+        raise StudyError(f"Not saved: {_reason(error)}. Please try again.") from None
+
+
+@contextmanager
+def _turn(engine: sa.Engine) -> Iterator[None]:
+    """SQLite lets one write at a time, and who waits for it asks again and again, ever more
+    seldom: the threads of this process had better stand in line."""
+    if engine.dialect.name != "sqlite":
+        yield
+        return
+    turn = _turns[str(engine.url)]
+    if not turn.acquire(timeout=LOCK_SECONDS):
+        raise TimeoutError("database is locked")
+    try:
+        yield
+    finally:
+        turn.release()
+
+
+def _detail(error: SQLAlchemyError) -> str:
+    return str(getattr(error, "orig", None) or error).partition("\n")[0].rstrip(".")
+
+
+def _reason(error: SQLAlchemyError) -> str:
+    """For a rater: in plain words, and without what a driver tells of servers and tables."""
+    detail = _detail(error)
+    log.warning("database: %s", detail)
+    if "locked" in detail or "lock timeout" in detail:
+        return "another program keeps the database locked"
+    if "readonly" in detail or "read-only" in detail:
+        return "the database is read-only"
+    if isinstance(error, IntegrityError):
+        return "it contradicts what is stored already"
+    return "the database does not answer"

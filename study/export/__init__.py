@@ -1,0 +1,1 @@
+"""Exports a study: python -m study.export"""

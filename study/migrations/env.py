@@ -1,8 +1,0 @@
-"""Run by Alembic. `study.upgrade` hands over a connection within a transaction."""
-
-from alembic import context
-
-from study.tables import Base
-
-context.configure(connection=context.config.attributes["connection"], target_metadata=Base.metadata)
-context.run_migrations()

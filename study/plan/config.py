@@ -1,0 +1,297 @@
+"""What a study is: its TOML file, read and judged.
+
+`python -m study.prepare --template` prints a file with every field. A mistake is named with its
+line, in a sentence. The frozen study keeps `StudyConfig.model_dump(mode="json")`.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+
+from model.weights import WeightsError, weights_path
+from study.plan.mistakes import StudyFileError, TomlFile, validated
+from study.plan.texts import Texts
+
+CONTROL = "control"  # the arm in true colours
+SLUG = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+SECONDS = {"rating": 10, "real-or-fake": 6}  # a rater's for one pair, to tell how long it takes
+Line = Annotated[str, Field(max_length=500)]
+
+
+def _filled(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must not be empty")
+    return text
+
+
+Name = Annotated[str, Field(max_length=200), AfterValidator(_filled)]
+
+
+class Part(BaseModel):
+    """Frozen, and without unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Scale(Part):
+    """From 0 to 10; its ends are texts."""
+
+    step: Literal[0.5, 1] = 1
+
+    @field_validator("step", mode="before")
+    @classmethod
+    def _is_number(cls, step: object) -> object:
+        if isinstance(step, bool):  # which Python takes for 0 or 1
+            raise ValueError(f"must be 0.5 or 1, not {json.dumps(step)}")
+        return step
+
+
+class Checks(Part):
+    """What is asked and looked at to judge a session's quality. Nobody is dropped by it."""
+
+    attention: bool = True  # one obviously wrong picture
+    too_fast_seconds: float | None = Field(0.7, ge=0, le=60)  # 0: off
+    straight_lining: bool = True
+    color_vision: bool = True  # the question
+    plates: bool = False
+    screen: bool = True
+
+
+class Recruitment(Part):
+    """For the report's paragraph on methods."""
+
+    where: Line = ""
+    payment: Line = ""
+    criteria: Line = ""
+
+
+class Completion(Part):
+    """What the recruiting service wants to be told at the end."""
+
+    code: str = Field("", max_length=100)
+    url: Line = ""
+
+    @field_validator("url")
+    @classmethod
+    def _is_https(cls, url: str) -> str:
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            parts = urlsplit("")
+        if url and not (
+            parts.scheme == "https" and parts.hostname and not set(url) & set(" \"<>'")
+        ):
+            raise ValueError("must be an address that begins with https://")
+        return url
+
+
+def _by_protocol(rating: int, real_or_fake: int) -> Callable[[dict], int]:
+    """A default; that of real-or-fake is as in Zhang et al. 2016."""
+    return lambda fields: real_or_fake if fields.get("protocol") == "real-or-fake" else rating
+
+
+class StudyConfig(Part):
+    """A study before its pictures are drawn.
+
+    Attributes:
+        arms: "control" and the models: names of weights, or .safetensors files.
+        pairs: that are analysed, for each rater.
+        pictures: "fruits360", "rendered", or a folder of colour photos.
+        seed: draws the pictures; None: a random one, which is recorded.
+        practice: pairs with feedback before the others, never analysed.
+        quota: finished and live sessions at which nobody new is let in; who comes back is.
+        stale_minutes: without a sign of life, after which a session is no longer live.
+        exposure_seconds: for which real-or-fake shows a pair.
+        margin: difference of mean ratings, in points, that would not matter.
+        contact: whom raters can ask.
+    """
+
+    name: str = Field(pattern=SLUG, max_length=100)
+    title: Name
+    protocol: Literal["rating", "real-or-fake"] = "rating"
+    mode: Literal["counterbalanced", "paper"] = "counterbalanced"
+    arms: tuple[str, ...] = (CONTROL, "colornet")
+    pairs: int = Field(default_factory=_by_protocol(10, 40), ge=2, le=1000, validate_default=True)
+    pictures: Line = "fruits360"
+    seed: int | None = Field(None, ge=0, lt=2**63)
+    practice: int = Field(default_factory=_by_protocol(2, 10), ge=0, le=20)
+    scale: Scale = Scale()
+    checks: Checks = Checks()
+    quota: int | None = Field(None, ge=1)
+    stale_minutes: int = Field(60, ge=1, le=10_000)
+    exposure_seconds: float = Field(1.0, gt=0, le=60)
+    margin: float = Field(1.0, gt=0, le=10)
+    contact: Name
+    completion: Completion = Completion()
+    recruitment: Recruitment = Recruitment()
+    texts: Texts = Texts()
+
+    @field_validator("arms")
+    @classmethod
+    def _are_comparable(cls, arms: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if not arms or arms[0] != CONTROL:
+            raise ValueError(f'must begin with "{CONTROL}", the pictures in true colours')
+        if len(arms) < 2:
+            raise ValueError(f'must name a model after "{CONTROL}", such as "colornet"')
+        labels = [arm_label(arm) for arm in arms]
+        for label in labels:
+            if labels.count(label) > 1:
+                raise ValueError(f"must all be different, and two are called {label!r}")
+        if not all(0 < len(label) <= 100 for label in labels):
+            raise ValueError("must have names of 1 to 100 characters")
+        if len(arms) > 8:
+            raise ValueError(f"must be 8 at most, not {len(arms)}")
+        if info.data.get("mode") == "paper" and len(arms) > 2:
+            raise ValueError("must be control and one model in mode paper; try counterbalanced")
+        return arms
+
+    @field_validator("pairs")
+    @classmethod
+    def _can_be_dealt_out(cls, pairs: int, info: ValidationInfo) -> int:
+        if not {"protocol", "mode", "arms"} <= info.data.keys():
+            return pairs  # what is wrong there is told already
+        shown = _shown_arms(info.data["protocol"], info.data["arms"])
+        if pairs % len(shown):
+            counted = "even" if len(shown) == 2 else f"a multiple of {len(shown)}"
+            raise ValueError(f"must be {counted}, as many for each of {', '.join(shown)}")
+        return pairs
+
+    @classmethod
+    def frozen(cls, stored: dict) -> "StudyConfig":
+        """As the database keeps it; what an older version froze and this one no longer knows has
+        no meaning and is left out."""
+        return cls.model_validate(stored, extra="ignore")
+
+    @property
+    def models(self) -> dict[str, str]:
+        """{label: name or file of the weights}."""
+        return {arm_label(arm): arm for arm in self.arms if arm != CONTROL}
+
+    @property
+    def shown_arms(self) -> tuple[str, ...]:
+        """Labels of the arms that a trial can be in: real-or-fake has the control in each."""
+        return _shown_arms(self.protocol, self.arms)
+
+    @property
+    def shown_pairs(self) -> int:
+        """Pairs that a rater sees after the practice."""
+        return self.pairs + self.checks.attention
+
+    def consent_text(self) -> str:
+        """All that a rater agrees to, Markdown."""
+        texts = self.texts
+        task = texts.task_rating if self.protocol == "rating" else texts.task_real_or_fake
+        seconds = 60 + SECONDS[self.protocol] * (self.shown_pairs + self.practice)
+        task = task.format(pairs=self.shown_pairs, minutes=max(2, round(seconds / 60)))
+        return f"{task}\n{texts.consent.format(contact=self.contact)}"
+
+    def instructions_text(self) -> str:
+        """What to do, Markdown."""
+        texts = self.texts
+        if self.protocol == "rating":
+            ends = {"scale_low": texts.scale_low, "scale_high": texts.scale_high}
+            text = texts.instructions_rating.format(**ends)
+        else:
+            text = texts.instructions_real_or_fake.format(seconds=f"{self.exposure_seconds:g}")
+        return f"{text}\n{texts.practice.format(practice=self.practice)}" if self.practice else text
+
+    def debrief_text(self) -> str:
+        """What the study was about, Markdown; only for who has answered everything."""
+        texts = self.texts
+        about = texts.debrief_rating if self.protocol == "rating" else texts.debrief_real_or_fake
+        about = about.format(contact=self.contact)
+        return f"{about}\n{texts.debrief_attention}" if self.checks.attention else about
+
+
+def arm_label(arm: str) -> str:
+    """What an arm is called in tables: a file of weights by its stem.
+
+    >>> arm_label("results/colornet-seed0/weights.safetensors")
+    'weights'
+    """
+    return Path(arm).stem if arm.endswith(".safetensors") else arm
+
+
+def arm_weights(arm: str, base: Path) -> str | Path:
+    """The weights of an arm for `Colorizer.load`; a file is looked for from the folder `base`."""
+    return base / arm if arm.endswith(".safetensors") else arm
+
+
+def _shown_arms(protocol: str, arms: tuple[str, ...]) -> tuple[str, ...]:
+    labels = tuple(arm_label(arm) for arm in arms)
+    return labels if protocol == "rating" else labels[1:]
+
+
+# Reading
+
+
+def read_study_file(path: Path) -> StudyConfig:
+    """The study that a TOML file describes.
+
+    Raises:
+        StudyFileError: no such file, no TOML, or mistakes: each in a line of its own.
+    """
+    file = TomlFile(Path(path))
+    given, mistakes = file.content, []
+    if "texts_file" in given:
+        translated, mistakes = _translation(file, given.pop("texts_file"))
+        own = given.get("texts", {})
+        given["texts"] = translated | own if isinstance(own, dict) else own
+    try:
+        config = validated(StudyConfig, {"name": file.path.stem} | given)
+    except ValidationError as error:
+        mistakes += file.mistakes(error, StudyConfig)
+    else:
+        mistakes += _missing_files(config, file)
+    if mistakes:
+        raise StudyFileError("\n".join(mistakes))
+    return config
+
+
+def _translation(file: TomlFile, name: object) -> tuple[dict, list[str]]:
+    """The texts of `texts_file`, none of them missing, and the mistakes in it."""
+    if not isinstance(name, str):
+        return {}, [file.at(("texts_file",), "texts_file must be the name of a file in quotes")]
+    path = file.path.parent / name
+    if not path.is_file():
+        return {}, [file.at(("texts_file",), f"there is no texts_file {name!r}")]
+    translated = TomlFile(path)
+    found = translated.content
+    mistakes = []
+    if missing := [key for key in Texts.model_fields if key not in found]:
+        are = f"1 text is missing: {missing[0]}"
+        if len(missing) > 1:
+            more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+            are = f"{len(missing)} texts are missing: {', '.join(missing[:3])}{more}"
+        mistakes = [f"{path.name}: {are}; python -m study.prepare --texts prints all of them."]
+    try:
+        validated(Texts, found)
+    except ValidationError as error:
+        return {}, translated.mistakes(error, Texts) + mistakes
+    return found, mistakes
+
+
+def _missing_files(config: StudyConfig, file: TomlFile) -> list[str]:
+    mistakes, folder = [], file.path.parent
+    for arm in config.models.values():
+        try:
+            weights_path(arm_weights(arm, folder))
+        except WeightsError as error:
+            mistakes.append(file.at(("arms",), str(error).rstrip(".")))
+    pictures = config.pictures
+    if pictures not in ("fruits360", "rendered") and not (folder / pictures).is_dir():
+        what = f"must be fruits360, rendered or a folder, and there is no folder {pictures!r}"
+        mistakes.append(file.at(("pictures",), f"pictures {what}"))
+    return mistakes

@@ -1,0 +1,1 @@
+"""Prepares a study and freezes it: python -m study.prepare"""

@@ -1,0 +1,111 @@
+"""Prepare a study and freeze it.
+
+    python -m study.prepare --template > apples.toml     # a study file to fill in
+    python -m study.prepare --texts > german.toml        # what raters read, to translate
+    python -m study.prepare apples.toml --data DIR
+
+judges the study file, draws the pictures by a recorded seed, makes each in every arm, and stores
+all of it with its hashes. Until the first answer to a pair the study may be prepared anew; from
+then on it cannot change, but a copy with a new name can. Without a file the flags describe a study
+on Fruits-360 or, with `--rendered`, on fruit drawn by the program. The web page offers the newest.
+"""
+
+import argparse
+import hashlib
+import sys
+from datetime import date
+from pathlib import Path
+
+from model.colorizer.pipeline import DEFAULT_WEIGHTS
+from model.data import fruits360
+from model.photos import PhotoError
+from model.weights import WeightsError
+from study.cli import run
+from study.db.engine import connect, reading
+from study.db.queries import find_study
+from study.errors import StudyError
+from study.plan.config import CONTROL, StudyConfig, arm_label, read_study_file
+from study.plan.texts import Texts, as_toml
+from study.prepare.freeze import _shorthand, prepare
+from study.prepare.manifest import as_text
+
+TEMPLATE = Path(__file__).with_name("template.toml")
+
+
+def _config_of_flags(arguments: argparse.Namespace) -> StudyConfig:
+    if arguments.rendered and arguments.data:
+        raise StudyError("--rendered needs no --data; leave one of them out.")
+    weights = DEFAULT_WEIGHTS if arguments.weights is None else arguments.weights
+    pictures = "rendered" if arguments.rendered else "fruits360"
+    fields = {
+        "name": arguments.name or f"{pictures}-{arm_label(weights)}-{date.today()}",
+        "pictures": pictures,
+        "arms": [CONTROL, weights],
+    }
+    for name in ("pairs", "seed"):
+        if getattr(arguments, name) is not None:
+            fields[name] = getattr(arguments, name)
+    if arguments.step is not None:
+        fields["scale"] = {"step": arguments.step}
+    return _shorthand(**fields)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m study.prepare",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("file", nargs="?", type=Path, metavar="FILE.toml", help="the study file")
+    add("--template", action="store_true", help="print a study file with every field")
+    add("--texts", action="store_true", help="print all that raters read, to translate")
+    add("--db", metavar="URL", help="database (default: STUDY_DB or the study's SQLite file)")
+    add("--data", metavar="DIR", help="the Fruits-360 folder (default: FRUITS360_DIR)")
+    without = parser.add_argument_group("without a file")
+    add = without.add_argument
+    add("--rendered", action="store_true", help="pictures drawn by the program, no data set")
+    add("--weights", help=f"name or file (default: {DEFAULT_WEIGHTS})")
+    add("--name", help="of the study (default: <pictures>-<weights>-<date>)")
+    add("--pairs", type=int, help="even, at least 2 (default: 10)")
+    add("--seed", type=int, help="draws the pictures (default: random, recorded)")
+    add("--step", type=float, help="of the scale: 1 or 0.5 (default: 1)")
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Prepare a study; return 0, or 2 after a sentence for each mistake on standard error."""
+    arguments = _parser().parse_args(argv)
+    if arguments.template:
+        print(TEMPLATE.read_text(encoding="utf-8"), end="")
+        return 0
+    if arguments.texts:
+        print(as_toml(Texts()), end="")
+        return 0
+    try:
+        base, sha256 = Path(), None
+        if arguments.file:
+            for flag in ("rendered", "weights", "name", "pairs", "seed", "step"):
+                given = getattr(arguments, flag)
+                if given is not None and given is not False:
+                    raise StudyError(f"With a study file leave out --{flag}: the file says it.")
+            config = read_study_file(arguments.file)
+            base = arguments.file.parent
+            sha256 = hashlib.sha256(arguments.file.read_bytes()).hexdigest()
+        else:
+            config = _config_of_flags(arguments)
+        engine = connect(arguments.db)
+        options = {"base": base, "data": arguments.data, "file_sha256": sha256}
+        if prepare(engine, config, **options):
+            print(f"The study {config.name!r} had no ratings yet and is replaced.\n")
+        with reading(engine) as session:
+            print(as_text(find_study(session, config.name)))
+    except (StudyError, WeightsError, PhotoError, fruits360.DataError) as error:
+        for line in str(error).splitlines():
+            print(f"study.prepare: {line}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    run(main)

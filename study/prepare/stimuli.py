@@ -1,0 +1,215 @@
+"""Draws the pictures of a study and makes what raters see of them.
+
+A rater must not be able to tell a control from a generated picture by anything but its colours:
+both go through the same `recolor` on the same luminance, have the same size and mode, carry no
+metadata, and are PNGs without compression, so that even their file sizes are equal. The same holds
+for the attention check, a picture painted blue.
+"""
+
+import hashlib
+import io
+import math
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from model.color import rgb_to_lab
+from model.colorizer.pipeline import Colorizer
+from model.colorizer.upsampling import recolor
+from model.data import fruits360, rendered
+from model.metrics import fruit_mask, is_in_color
+from model.photos import SUFFIXES, read_photo, shrunk
+from study.db.tables import Stimulus
+from study.errors import StudyError
+from study.plan import design
+from study.plan.config import CONTROL, StudyConfig
+
+SIDE = 256  # pixels: of a rendered picture, and at most of a photo's longer side
+SKY_BLUE = (0, 150, 255)
+ATTENTION = "sky blue"  # the arm of the attention check
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A picture in its true colours, (H, W, 3) uint8. `name` says where it is from and never
+    reaches a rater."""
+
+    name: str
+    kind: str
+    rgb: np.ndarray
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A picture that may be drawn, not loaded yet."""
+
+    name: str
+    load: Callable[[], np.ndarray]
+
+
+Pool = dict[str, list[Candidate]]  # of each kind, in the order in which they are drawn
+
+
+def rendered_pool(count: int, rng: np.random.Generator) -> Pool:
+    """`count` pictures of each kind, drawn by the program, its varieties in turn."""
+    pool: Pool = {}
+    for kind in design.KINDS:
+        of_kind = [name for name in rendered.VARIETIES if fruits360.kind_of(name) == kind]
+        varieties = design.order(of_kind, rng)
+        pool[kind] = [_rendered(varieties[index % len(varieties)], rng) for index in range(count)]
+    return pool
+
+
+def _rendered(variety: str, rng: np.random.Generator) -> Candidate:
+    frame, seed = int(rng.integers(rendered.FRAMES)), int(rng.integers(2**31))
+    return Candidate(
+        f"{variety} seed {seed} frame {frame}",
+        lambda: rendered.render(variety, frame=frame, seed=seed, size=SIDE),
+    )
+
+
+def fruits360_pool(root: Path, rng: np.random.Generator) -> Pool:
+    """The pictures of the Test split in random order, its varieties in turn."""
+    pool: Pool = {}
+    files = fruits360.split_files(root, "test")
+    for kind in design.KINDS:
+        of_kind = [f for f in files if fruits360.kind_of(f.parent.name) == kind]
+        seen: dict[str, int] = {}  # pictures of each variety before this one
+        by_turns = []
+        for file in design.order(of_kind, rng):
+            turn = seen[file.parent.name] = seen.get(file.parent.name, 0) + 1
+            by_turns.append((turn, file))
+        by_turns.sort(key=lambda pair: pair[0])
+        pool[kind] = [_photo(f"Test/{f.parent.name}/{f.name}", f) for _, f in by_turns]
+    return pool
+
+
+def folder_pool(folder: Path, rng: np.random.Generator) -> Pool:
+    """The photos of a folder in random order; a kind is a folder in it, "" the folder itself.
+
+    Raises:
+        StudyError: it holds no photo.
+    """
+    pool: Pool = {}
+    for file in sorted(folder.rglob("*")):
+        place = file.relative_to(folder)
+        hidden = any(part.startswith(".") for part in place.parts)
+        if file.suffix.lower() in SUFFIXES and file.is_file() and not hidden:
+            kind = place.parts[0] if len(place.parts) > 1 else ""
+            pool.setdefault(kind, []).append(_photo(place.as_posix(), file))
+    if not pool:
+        raise StudyError(f"The folder {folder} holds no photo.")
+    return {kind: design.order(photos, rng) for kind, photos in pool.items()}
+
+
+def _photo(name: str, file: Path) -> Candidate:
+    return Candidate(name, lambda: shrunk(read_photo(file), SIDE))
+
+
+def draw(pool: Pool, main: int, extra: int, rng: np.random.Generator) -> tuple[list[Photo], ...]:
+    """`main` photos sorted by kind and `extra` others in random order, both spread over the kinds.
+
+    Raises:
+        StudyError: too few of a kind, or a photo without colours.
+        PhotoError: a photo cannot be read.
+    """
+    wanted = design.kinds_of_pairs(main, rng, sorted(pool))
+    also = design.kinds_of_pairs(extra, rng, sorted(pool))
+    most = math.ceil(main / len(pool)) + math.ceil(extra / len(pool))  # of a kind, by any seed
+    chosen: list[Photo] = []
+    others: list[Photo] = []
+    for kind in sorted(pool):
+        first, count = wanted.count(kind), wanted.count(kind) + also.count(kind)
+        if len(pool[kind]) < count:
+            of, each = (f" of {kind}" if kind else ""), " of each kind" if len(pool) > 1 else ""
+            raise StudyError(
+                f"Too few pictures{of}: there are {len(pool[kind])}, and {most}{each} are needed"
+                " for the pairs, the practice and the attention check."
+            )
+        photos = [_load(candidate, kind) for candidate in pool[kind][:count]]
+        chosen += photos[:first]
+        others += photos[first:]
+    return chosen, design.order(others, rng)
+
+
+def _load(candidate: Candidate, kind: str) -> Photo:
+    photo = Photo(candidate.name, kind, candidate.load())
+    if not is_in_color(photo.rgb):
+        raise StudyError(f"{photo.name} shows no colours, and a control needs its true ones.")
+    return photo
+
+
+def make(
+    config: StudyConfig,
+    photos: list[Photo],
+    extra: list[Photo],
+    colorizers: Mapping[str, Colorizer],
+) -> Iterator[Stimulus]:
+    """Every picture of the study in every arm that somebody may see it in.
+
+    Args:
+        config: the study.
+        photos: `config.pairs` of them, sorted by kind.
+        extra: one for each practice pair, and one more for the attention check if there is one.
+        colorizers: by the labels of their arms.
+    """
+    fakes = config.protocol == "real-or-fake"
+    dealt = design.lists(len(photos), config.shown_arms, config.mode)
+    for index, photo in enumerate(photos):
+        if fakes:
+            yield _stimulus(photo, CONTROL, colorizers)
+        for name, arms in dealt.items():
+            yield _stimulus(photo, arms[index], colorizers, list_name=name)
+    models = list(colorizers)
+    for index, photo in enumerate(extra[: config.practice]):
+        model = models[(index if fakes else index // 2) % len(models)]
+        for arm in (CONTROL, model) if fakes else ((CONTROL, model)[index % 2],):
+            yield _stimulus(photo, arm, colorizers, purpose="practice")
+    for photo in extra[config.practice :]:
+        for arm in (CONTROL, ATTENTION) if fakes else (ATTENTION,):
+            yield _stimulus(photo, arm, colorizers, purpose="attention")
+
+
+def _stimulus(
+    photo: Photo,
+    arm: str,
+    colorizers: Mapping[str, Colorizer],
+    *,
+    purpose: str = "main",
+    list_name: str | None = None,
+) -> Stimulus:
+    gray = _png(recolor(photo.rgb, None))
+    color = _png(_colored(photo.rgb, arm, colorizers))
+    return Stimulus(
+        token=secrets.token_urlsafe(16),
+        purpose=purpose,
+        list_name=list_name,
+        picture=photo.name,
+        kind=photo.kind,
+        condition=CONTROL if arm == CONTROL else "generated",
+        arm=arm,
+        gray_png=gray,
+        color_png=color,
+        gray_sha256=hashlib.sha256(gray).hexdigest(),
+        color_sha256=hashlib.sha256(color).hexdigest(),
+    )
+
+
+def _colored(rgb: np.ndarray, arm: str, colorizers: Mapping[str, Colorizer]) -> np.ndarray:
+    if arm not in (CONTROL, ATTENTION):
+        return colorizers[arm].colorize(rgb)
+    ab = rgb_to_lab(rgb)[..., 1:]
+    if arm == ATTENTION:
+        blue = rgb_to_lab(np.uint8([[SKY_BLUE]]))[0, 0, 1:]
+        ab = np.where(fruit_mask(rgb)[..., None], blue, ab)
+    return recolor(rgb, ab)
+
+
+def _png(rgb: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(rgb).save(buffer, format="PNG", compress_level=0)
+    return buffer.getvalue()

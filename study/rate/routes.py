@@ -1,0 +1,72 @@
+"""What a rater's browser asks for beside the page: that answers are stored, and pictures.
+
+Past Gradio, whose own work for each call would come on top: `python -m tests.load` measures it.
+"""
+
+from collections.abc import Callable
+from typing import Annotated
+
+from fastapi import APIRouter, Body, HTTPException, Response
+from fastapi.responses import JSONResponse
+from limits import parse
+from limits.storage import MemoryStorage
+from limits.strategies import FixedWindowRateLimiter
+from sqlalchemy import Engine
+
+from study.db.engine import reading
+from study.db.queries import find_study
+from study.errors import StudyError
+from study.plan.config import StudyConfig
+from study.rate import session
+from study.rate.shown import problem, show
+
+MOST_ANSWERS = parse("120/minute")  # of one session, steps without an answer included
+
+
+def routes(engine: Engine, study_name: str) -> APIRouter:
+    """POST /answer: {"token", "step", "value", "measured"}, as `session.answer` takes them, and
+    POST /resume: {"token"}; both give what is shown then (`study.rate.shown`). GET /picture/TOKEN:
+    a PNG that a rater was given.
+
+    Raises:
+        StudyError: no such study, or the database cannot be read.
+    """
+    with reading(engine) as database:
+        config = StudyConfig.frozen(find_study(database, study_name).config)
+    router, answered = APIRouter(), FixedWindowRateLimiter(MemoryStorage())
+
+    @router.post("/answer")
+    def answer(given: Annotated[dict, Body()]) -> JSONResponse:
+        step, value, measured = (given.get(name) for name in ("step", "value", "measured"))
+
+        def store(token: str) -> session.View | session.Feedback:
+            return session.answer(engine, token, study_name, str(step), value, measured=measured)
+
+        return shown_after(given, store)
+
+    @router.post("/resume")
+    def resume(given: Annotated[dict, Body()]) -> JSONResponse:
+        return shown_after(given, lambda token: session.resume(engine, token, study_name))
+
+    def shown_after(given: dict, take: Callable[[str], session.View | None]) -> JSONResponse:
+        token = str(given.get("token"))
+        try:
+            if not session.is_token(token):
+                raise StudyError(config.texts.unknown_session)
+            if not answered.hit(MOST_ANSWERS, study_name, token):
+                raise StudyError(config.texts.too_many)
+            return JSONResponse(show(take(token), config))
+        except StudyError as error:
+            return JSONResponse(problem(error))
+
+    @router.get("/picture/{token}")
+    def picture(token: str) -> Response:
+        try:
+            png = session.picture(engine, token)
+        except StudyError:
+            raise HTTPException(503) from None
+        if png is None:
+            raise HTTPException(404)
+        return Response(png, media_type="image/png", headers={"Cache-Control": "no-store"})
+
+    return router

@@ -1,0 +1,128 @@
+"""What a rater is shown, as the tab "Rate" takes it: {name of a place: what it gets}.
+
+`study/rate/tab.py` has the places. Nothing here knows the condition: pictures are fetched by random
+tokens that are a rater's own, a pair at a time.
+"""
+
+import base64
+import html
+import re
+from typing import Any
+
+import gradio as gr
+
+from study.plan.config import StudyConfig
+from study.rate import session
+
+PANELS = ("welcome", "asking", "instructions", "rating_panel", "telling", "commenting", "done")
+GRAYS = 11  # of the strip that a good screen tells apart
+
+Shown = dict[str, Any]
+
+
+def show(seen: session.View | session.Feedback | None, config: StudyConfig) -> Shown:
+    """Where a session stands; None: there is none yet."""
+    texts = config.texts
+    match seen:
+        case session.Question(kind="instructions"):
+            title = heading(seen.step, texts.instructions_title, "instructions")
+            return _only("instructions") | {"instructions_heading": title, "step": seen.step}
+        case session.Question(kind="comment"):
+            return _only("commenting") | {"step": seen.step}
+        case session.Question():
+            text = getattr(texts, seen.kind)
+            labels = [(label, key) for key, label in texts.labels(seen.kind).items()]
+            return _only("asking") | {
+                "ask_heading": heading(seen.step, config.title, "ask"),
+                "ask": markdown(text),
+                "figure": gr.update(value=(drawn := _figure(seen, config)), visible=bool(drawn)),
+                "choice": gr.update(choices=labels, value=None, label=text.strip()),
+                "step": seen.step,
+            }
+        case session.Pair():
+            pair = pair_html(seen, config)
+            return _only("rating_panel") | {"pair": pair, "rating": None, "step": seen.step}
+        case session.Feedback():
+            return _only("telling") | {"feedback": markdown(seen.text)}
+        case session.Finished():
+            completion = texts.completion_code.format(code=_escaped(seen.code))
+            return _only("done") | {
+                "stored": markdown(texts.done.format(total=seen.total)),
+                "code": markdown(completion) if seen.code else "",
+                "back": _link(seen.url, texts.completion_link),
+                "debrief": markdown(f"### {texts.debrief_title}\n{config.debrief_text()}"),
+            }
+    return _only("welcome")
+
+
+def problem(sentence: object) -> Shown:
+    """What went wrong, below all that is shown already."""
+    return {"problem": f'<p role="alert">{html.escape(str(sentence))}</p>'}
+
+
+def pair_html(view: session.Pair, config: StudyConfig) -> str:
+    """One pair, its place in the study above it, as HTML. The pictures are fetched by token."""
+    texts, rates = config.texts, config.protocol == "rating"
+    progress = texts.practice_progress if view.practice else texts.progress
+    progress = progress.format(number=view.number, total=view.total)
+    over = view.number == 1 and not view.practice and config.practice
+    alts = (texts.gray_alt, texts.color_alt) if rates else (texts.left_alt, texts.right_alt)
+    pictures = "".join(
+        f'<span><img alt="{html.escape(alt)}" src="picture/{token}"></span>'
+        for alt, token in zip(alts, view.pictures, strict=True)
+    )
+    exposure = "" if rates else f'data-exposure="{config.exposure_seconds:g}"'
+    return f"""
+        <h2 class="head progress" tabindex="-1" data-step="{view.step}" id="progress"
+          aria-live="polite">{html.escape(progress)}</h2>
+        {f'<p class="over">{html.escape(texts.practice_over)}</p>' if over else ""}
+        <div class="pair" data-phase="loading" {exposure}
+          data-upcoming="{" ".join(view.upcoming)}">{pictures}</div>
+        <div class="phases" role="status">
+          <span class="loading">{html.escape(texts.loading)}</span>
+          <span class="missing" role="alert">{html.escape(texts.picture_missing)}</span>
+          <button type="button" id="show" class="go">{html.escape(texts.show)}</button>
+          {"" if rates else f'<span class="hidden">{html.escape(texts.hidden)}</span>'}
+        </div>"""
+
+
+def heading(step: str, text: str, described_by: str = "") -> str:
+    """The heading of a step, which the focus moves to; what is read out after it, by its id."""
+    return (
+        f'<h2 class="head" tabindex="-1" data-step="{html.escape(step)}"'
+        f' aria-describedby="{described_by}">{html.escape(text)}</h2>'
+    )
+
+
+def markdown(text: str) -> str:
+    """Markdown without HTML."""
+    return text.replace("&", "&amp;").replace("<", "&lt;")
+
+
+def _only(panel: str) -> Shown:
+    shown = {name: gr.update(visible=name == panel) for name in PANELS}
+    return shown | {"problem": "", "somebody_else": gr.update(visible=False)}
+
+
+def _escaped(text: str) -> str:
+    """`text` as Markdown that shows it as it is, once `markdown` has had it."""
+    return re.sub(r"([^\w\s&<]|_)", r"\\\1", text)
+
+
+def _figure(view: session.Question, config: StudyConfig) -> str:
+    """The plate, or the strip of grey fields that a screen should tell apart, as HTML."""
+    if view.png:
+        data, alt = base64.b64encode(view.png).decode(), html.escape(config.texts.plate_alt)
+        return f'<img class="plate" alt="{alt}" src="data:image/png;base64,{data}">'
+    if view.kind != "screen":
+        return ""
+    grays = (round(255 * index / (GRAYS - 1)) for index in range(GRAYS))
+    fields = "".join(f'<i style="background: rgb({gray} {gray} {gray})"></i>' for gray in grays)
+    alt = html.escape(config.texts.screen_alt)
+    return f'<div class="strip" role="img" aria-label="{alt}">{fields}</div>'
+
+
+def _link(url: str, text: str) -> str:
+    if not url.startswith(("https://", "http://")):
+        return ""
+    return f'<a href="{html.escape(url)}" rel="noreferrer">{html.escape(text)}</a>'

@@ -1,0 +1,1 @@
+"""Reports on a study: python -m study.report"""

@@ -1,0 +1,188 @@
+"""The paragraph on methods that a report offers to a paper, from what the study froze."""
+
+import re
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+from study.plan.config import Checks, StudyConfig
+from study.report.source import Frozen
+from study.report.wording import RESAMPLED, T_INTERVAL, count, day, family, points, several
+
+ANALYSIS_PACKAGES = ("numpy", "pandas", "scipy", "statsmodels", "pingouin", "krippendorff")
+
+
+def methods(study: Frozen, report: dict) -> list[str]:
+    """Sentences, a list item for each paragraph; what the study file leaves open is in brackets."""
+    config = study.plan.config
+    return [
+        " ".join(_raters(config, report)),
+        " ".join(_task(config)),
+        " ".join(_pictures(study)),
+        " ".join(_analysis(config, report)),
+    ]
+
+
+def _raters(config: StudyConfig, report: dict) -> Iterator[str]:
+    sessions, recruitment = report["sessions"], config.recruitment
+    if report["simulated"]:
+        yield "The raters were programs, not people."
+    when = ""
+    if sessions["begun"]:
+        first, last = day(sessions["first"]), day(sessions["last"])
+        when = f" on {first}" if first == last else f" between {first} and {last}"
+    yield (
+        f"{count(sessions['begun'], 'rater')} gave consent{when} and {sessions['finished']}"
+        " finished."
+    )
+    quota = config.quota
+    yield f"Places were limited to {quota}." if quota else "The number of places was not limited."
+    yield (
+        f"Recruitment: {recruitment.where or '[where]'}. "
+        f"Criteria: {recruitment.criteria or '[who could take part]'}. "
+        f"Payment: {recruitment.payment or '[how much]'}."
+    )
+    ratings = sessions["unfinished_ratings"]
+    if sessions["begun"] == sessions["finished"]:
+        yield "No session was left unfinished."
+    elif sessions["unfinished_included"]:
+        yield "The ratings of unfinished sessions count."
+    elif ratings:
+        yield f"Unfinished sessions, with {count(ratings, 'rating')}, were left out."
+    else:
+        yield "Unfinished sessions had no ratings."
+    if number := sessions["forgotten"]:
+        were = "was" if number == 1 else "were"
+        yield f"{count(number, 'rater')} {were} deleted later on, with all ratings."
+    looked_at = _checks(config.checks, rates=config.protocol == "rating")
+    yield f"Quality checks, fixed beforehand: {looked_at or 'none'}."
+    failed = len(report["exclusions"] or [])
+    if failed:
+        yield (
+            f"{count(failed, 'rater')} failed one or more of them; nobody was excluded from the"
+            " main analysis, which was repeated without them."
+        )
+    else:
+        yield f"{'Nobody failed one, and nobody' if looked_at else 'Nobody'} was excluded."
+
+
+def _checks(checks: Checks, *, rates: bool) -> str:
+    wrong = "an obviously wrong picture rated below 5" if rates else "an obvious fake found"
+    named = {
+        wrong: checks.attention,
+        f"at most half of the answers within {checks.too_fast_seconds or 0:g} s": (
+            checks.too_fast_seconds
+        ),
+        "more than one answer given": checks.straight_lining,
+        "no colour vision deficiency, by their own account": checks.color_vision,
+        "pseudoisochromatic plates drawn by the program": checks.plates,
+    }
+    return "; ".join(name for name, asked in named.items() if asked)
+
+
+def _task(config: StudyConfig) -> Iterator[str]:
+    texts = config.texts
+    if config.protocol == "rating":
+        yield (
+            f"Raters saw {config.shown_pairs} pairs of pictures, one pair at a time and each rater"
+            " in another random order: a grayscale picture and the same picture in colour. They"
+            f" answered “{texts.question}” on a scale from 0 (“{texts.scale_low}”) to 10"
+            f" (“{texts.scale_high}”) in steps of {config.scale.step:g}."
+        )
+    else:
+        yield (
+            f"Raters saw {config.shown_pairs} pairs of pictures, one pair at a time and each rater"
+            f" in another random order, for {config.exposure_seconds:g} s: the same picture in true"
+            " and in generated colours, side by side in random places. Then they answered"
+            f" “{texts.question_real_or_fake}”."
+        )
+    size, narrow = _shown_at()
+    yield (
+        f"Each picture was shown at {size} x {size} CSS pixels, in a narrow window at"
+        f" {narrow} x {narrow}."
+    )
+    if config.checks.attention:
+        yield "One pair was the attention check: a picture whose fruit was painted sky blue."
+    if config.practice:
+        pairs = "A practice pair" if config.practice == 1 else f"{config.practice} practice pairs"
+        yield f"{pairs} with feedback came before and were not analysed."
+    if config.checks.screen:
+        yield "Raters were asked to make the screen bright and to switch off its colour filters."
+
+
+def _shown_at() -> list[str]:
+    """CSS pixels of a picture's side, in a wide and in a narrow window."""
+    css = (Path(__file__).parent.parent / "rate" / "tab.css").read_text(encoding="utf-8")
+    return [re.search(rf"--{name}: (\d+)px", css)[1] for name in ("size", "narrow")]
+
+
+def _pictures(study: Frozen) -> Iterator[str]:
+    config = study.plan.config
+    *others, last = config.models
+    shown = f"{', '.join(others)} and {last}" if others else last
+    yield f"The {config.pairs} pictures ({study.pictures_from}) were drawn with seed {config.seed}."
+    if config.protocol == "real-or-fake":
+        yield f"Their generated colours were those that {shown} gave their luminance."
+    elif config.mode == "paper":
+        yield (
+            "For all raters the same half was in true colours (control) and the other half in the"
+            f" colours that {shown} gave their luminance."
+        )
+    else:
+        yield (
+            f"Each was made in true colours (control) and in those that {shown} gave its luminance."
+            f" {len(config.shown_arms)} lists by a Latin square hold every picture once, in another"
+            " version each; a rater saw one list."
+        )
+    yield "All versions of a picture have its luminance, its size and files of equal length."
+    for model, sha256 in study.weights.items():
+        yield f"SHA-256 of the weights of {model}: {sha256}."
+    yield (
+        "SHA-256 of the manifest, which names every picture, version and text by its own hash:"
+        f" {study.manifest_sha256}."
+    )
+
+
+def _analysis(config: StudyConfig, report: dict) -> Iterator[str]:
+    if config.protocol == "real-or-fake":
+        adjusted = "t tests against chance and of the differences between models"
+        yield (
+            "For each model the share of fakes that were taken for true was computed for each rater"
+            " and averaged by list and over the lists; t tests over raters, within lists, compare"
+            " it with chance (50%)."
+        )
+        if len(config.models) > 1:
+            yield (
+                "Every two models were compared by a t test over raters and pictures (quasi-F,"
+                " Satterthwaite's degrees of freedom)."
+            )
+    else:
+        tests = {
+            "both": "a t test over raters and pictures (quasi-F, Satterthwaite's degrees of"
+            " freedom), which speaks for other raters and other pictures",
+            "raters": "a t test over raters within lists, which speaks for other raters of these"
+            " pictures",
+            "pictures": "a t test over pictures, which speaks for other pictures and these raters",
+        }
+        adjusted = "t tests over raters and pictures"
+        compared = "The difference control minus model"
+        if len(config.models) > 1:
+            compared = "The difference of every two conditions"
+        named = "; and by ".join(tests[key] for key in report["recommended"])
+        yield (
+            "Ratings were averaged by rater and condition, and the raters' means by list and over"
+            f" the lists. {compared} was tested by {named}. Equivalence was"
+            " tested by two one-sided t tests over raters and pictures against a margin of"
+            f" {points(config.margin)}, fixed beforehand."
+        )
+    yield (
+        f"{T_INTERVAL} {RESAMPLED} Agreement is given as ICC(2,1),"
+        " ICC(2,k) and Krippendorff's alpha."
+    )
+    if several(report):
+        yield (
+            f"The p values of the {adjusted}, {family(report)} in all, were adjusted by Holm's"
+            " method; no other p value was."
+        )
+    packages = ", ".join(f"{name} {version(name)}" for name in ANALYSIS_PACKAGES)
+    yield f"Analysed with {packages}."

@@ -1,0 +1,1 @@
+"""Simulated raters and studies: python -m study.simulate"""

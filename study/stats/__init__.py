@@ -1,0 +1,1 @@
+"""Statistics of ratings: pure functions on tables, no database and no page."""

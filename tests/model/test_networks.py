@@ -1,0 +1,396 @@
+"""The networks, and weights that survive the way to the disk and back."""
+
+import copy
+import json
+import math
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from model.color import AB_BINS
+from model.networks.colornet import ColorNet
+from model.networks.familiarity import Familiarity
+from model.networks.files import HINTED, NETWORKS, load_network, save_weights
+from model.networks.folding import fold_batch_norm
+from model.networks.paper import PaperNet
+from model.networks.zhang import ZhangNet
+from model.weights import WeightsError, available_weights
+
+
+def described(layer: nn.Module) -> tuple:
+    if isinstance(layer, nn.Conv2d):
+        channels = (layer.in_channels, layer.out_channels)
+        return ("conv", *channels, layer.kernel_size[0], layer.stride[0], layer.padding[0])
+    if isinstance(layer, nn.Upsample):
+        return ("upsample", layer.scale_factor, layer.mode)
+    if isinstance(layer, nn.MaxPool2d):
+        return ("max pooling", layer.kernel_size)
+    return (type(layer).__name__.lower(),)
+
+
+@pytest.fixture
+def network() -> PaperNet:
+    torch.manual_seed(5)
+    return PaperNet()
+
+
+@pytest.fixture(scope="module", params=NETWORKS.values(), ids=NETWORKS)
+def any_network(request) -> nn.Module:
+    torch.manual_seed(5)
+    return request.param().eval()
+
+
+@pytest.fixture(scope="module")
+def colornet() -> ColorNet:
+    """With the statistics that a little training leaves."""
+    torch.manual_seed(5)
+    network = ColorNet().train()
+    with torch.no_grad():
+        for _ in range(3):
+            network(torch.rand(2, 1, 64, 64) * 2 - 1, hints(2, 64, 64))
+    return network.eval()
+
+
+def hints(number: int, height: int, width: int) -> torch.Tensor:
+    """A square of random ab at a random place of each picture."""
+    given = torch.zeros(number, 3, height, width)
+    for picture in given:
+        top, left = (int(torch.randint(max(1, side - 9), ())) for side in (height, width))
+        picture[:2, top : top + 9, left : left + 9] = torch.rand(2, 1, 1) - 0.5
+        picture[2, top : top + 9, left : left + 9] = 1
+    return given
+
+
+def count(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def refusal(weights) -> str:
+    """What is said about unusable weights: one sentence without the folder they lie in."""
+    with pytest.raises(WeightsError) as caught:
+        load_network(weights)
+    sentence = str(caught.value)
+    assert "\n" not in sentence and "Traceback" not in sentence
+    assert sentence.endswith((".", "?"))
+    return sentence
+
+
+def test_the_papers_network_has_17555_parameters(network):
+    assert count(network) == 17_555
+
+
+def test_colornet_is_small_and_zhangs_network_as_large_as_published():
+    assert 3e6 < count(ColorNet()) <= 6e6
+    with torch.device("meta"):
+        assert count(ZhangNet(width=1)) == pytest.approx(32e6, rel=0.02)
+    assert count(ZhangNet()) == pytest.approx(2e6, rel=0.05)
+
+
+def test_the_layers_are_the_papers(network):
+    # input, output, kernel, stride, padding
+    assert [described(layer) for layer in network.layers] == [
+        ("conv", 1, 16, 5, 1, 2),
+        ("relu",),
+        ("conv", 16, 16, 5, 1, 2),
+        ("relu",),
+        ("max pooling", 2),
+        ("conv", 16, 12, 5, 1, 2),
+        ("relu",),
+        ("conv", 12, 9, 5, 2, 2),
+        ("relu",),
+        ("upsample", 2, "nearest"),
+        ("conv", 9, 32, 3, 1, 1),
+        ("relu",),
+        ("upsample", 2, "nearest"),
+        ("conv", 32, 2, 3, 1, 1),
+        ("relu",),
+    ]
+
+
+SIZES = [(1, 1), (1, 7), (5, 3), (99, 101), (100, 100), (37, 64)]
+
+
+@pytest.mark.parametrize("size", SIZES)
+@torch.inference_mode()
+def test_any_size_gives_ab_of_that_size(any_network, size):
+    ab = any_network(torch.rand(2, 1, *size) * 2 - 1)
+    assert ab.shape == (2, 2, *size)
+    assert torch.isfinite(ab).all()
+
+
+def test_the_papers_ab_is_never_below_neutral_and_that_of_colornet_is(network, colornet):
+    luminance = torch.rand(4, 1, 64, 64) * 2 - 1
+    assert network(luminance).min() >= 0 > colornet(luminance).min()
+
+
+@pytest.mark.parametrize("size", [*SIZES, (8, 8), (16, 33), (112, 112)])
+@pytest.mark.parametrize(("kind", "factor"), [(ColorNet, 8), (ZhangNet, 4)])
+@torch.inference_mode()
+def test_the_distribution_covers_the_picture_with_places(kind, factor, size):
+    torch.manual_seed(0)
+    network, luminance = kind().eval(), torch.rand(1, 1, *size) * 2 - 1
+    ab, logits = network.distribution(luminance)
+    places = [math.ceil(side / factor) for side in size]
+    assert logits.shape == (1, len(AB_BINS), *places)
+    assert torch.isfinite(logits).all()
+    torch.testing.assert_close(ab, network(luminance))
+
+
+@pytest.mark.parametrize("color", [(60, 40), (-40, 30), (0, 0)])
+@torch.inference_mode()
+def test_zhangs_network_paints_what_it_thinks_likely(color):
+    network = ZhangNet().eval()
+    bins = torch.from_numpy(AB_BINS)
+    last = network.layers[-1]
+    nn.init.zeros_(last.weight)
+    last.bias.copy_(20.0 * (bins == torch.tensor(color)).all(1))
+    ab = network(torch.rand(1, 1, 20, 20))
+    expected = torch.tensor(color)[None, :, None, None] / 127.5
+    torch.testing.assert_close(ab, expected.expand_as(ab), atol=0.01, rtol=0)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@torch.inference_mode()
+def test_hints_may_be_given_at_any_size(colornet, size):
+    luminance = torch.rand(1, 1, *size) * 2 - 1
+    ab, logits = colornet.distribution(luminance, hints(1, *size))
+    assert ab.shape == (1, 2, *size)
+    assert torch.isfinite(ab).all() and torch.isfinite(logits).all()
+
+
+@torch.inference_mode()
+def test_no_hints_are_hints_of_zeros(colornet):
+    luminance = torch.rand(2, 1, 37, 50) * 2 - 1
+    torch.testing.assert_close(colornet(luminance), colornet(luminance, torch.zeros(2, 3, 37, 50)))
+
+
+@torch.inference_mode()
+def test_a_hint_tells_most_where_it_is(colornet):
+    luminance = torch.rand(1, 1, 96, 96) * 2 - 1
+    given = torch.zeros(1, 3, 96, 96)
+    given[:, :, 60:69, 20:29] = torch.tensor([0.4, -0.3, 1])[:, None, None]
+    changed = (colornet(luminance, given) - colornet(luminance)).abs().sum(1)[0]
+    here = changed[60:69, 20:29].mean()
+    far = changed[:40, 50:].mean()
+    assert here > 3 * far and here > 1e-3
+    other = given * torch.tensor([-1, -1, 1])[:, None, None]
+    assert not torch.allclose(colornet(luminance, other), colornet(luminance, given), atol=1e-3)
+
+
+@pytest.mark.parametrize(("dropout", "alike"), [(0.5, False), (0.0, True)])
+def test_dropout_leaves_channels_out_in_training_alone(dropout, alike):
+    torch.manual_seed(0)
+    network, luminance = ColorNet(dropout=dropout), torch.rand(2, 1, 48, 48)
+    with torch.no_grad():
+        assert torch.equal(network(luminance), network(luminance)) == alike
+        network.eval()
+        assert torch.equal(network(luminance), network(luminance))
+
+
+def test_networks_with_hints_are_listed():
+    assert ColorNet in HINTED and PaperNet not in HINTED and ZhangNet not in HINTED
+
+
+def test_every_network_knows_the_scales_it_was_trained_at(any_network):
+    assert 50 <= any_network.studio_scale <= any_network.photo_scale <= 512
+
+
+def test_a_cut_edge_does_not_change_the_rest(network):
+    """99 columns are completed to 100 and cut again: away from the edge nothing moves."""
+    luminance = torch.rand(1, 1, 100, 100) * 2 - 1
+    whole, cut = network(luminance), network(luminance[..., :99])
+    torch.testing.assert_close(cut[..., :70], whole[..., :70])
+
+
+@torch.inference_mode()
+def test_each_picture_of_a_batch_is_treated_alone(any_network):
+    batch = torch.rand(3, 1, 20, 20)
+    torch.testing.assert_close(
+        any_network(batch)[1:2], any_network(batch[1:2]), atol=1e-5, rtol=1e-4
+    )
+
+
+def test_weights_come_back_bit_for_bit(any_network, tmp_path):
+    any_network.to(memory_format=torch.channels_last)  # as in training
+    save_weights(any_network, tmp_path / "mine.safetensors", {"seed": 5})
+    loaded = load_network(tmp_path / "mine.safetensors")
+    assert type(loaded) is type(any_network)
+    assert not loaded.training
+    for name, tensor in any_network.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], tensor), name
+
+
+@torch.inference_mode()
+def test_half_as_large_a_file_gives_nearly_the_same_colours(colornet, tmp_path):
+    whole, half = tmp_path / "whole.safetensors", tmp_path / "half.safetensors"
+    save_weights(colornet, whole, {})
+    save_weights(colornet, half, {}, half=True)
+    assert half.stat().st_size < 0.52 * whole.stat().st_size
+    assert half.stat().st_size <= 12e6
+    luminance, given = torch.rand(2, 1, 64, 48) * 2 - 1, hints(2, 64, 48)
+    loaded = load_network(half)
+    assert {tensor.dtype for tensor in loaded.parameters()} == {torch.float32}
+    difference = loaded(luminance, given) - colornet(luminance, given)
+    assert 0 < difference.abs().max() < 0.01  # about one unit of a or b
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        (ColorNet, {"dilation": False, "attention": False}),
+        (ColorNet, {"mean": False}),
+        (ColorNet, {"attention": False, "mean": False}),
+        (ZhangNet, {"width": 0.1, "temperature": 1.0}),
+    ],
+)
+@torch.inference_mode()
+def test_a_network_with_options_comes_back_with_them(tmp_path, kind, options):
+    torch.manual_seed(1)
+    network, luminance = kind(**options).eval(), torch.rand(1, 1, 40, 40)
+    save_weights(network, tmp_path / "mine.safetensors", {"options": options})
+    loaded = load_network(tmp_path / "mine.safetensors")
+    assert count(loaded) == count(network)
+    assert torch.equal(loaded(luminance), network(luminance))
+
+
+@pytest.mark.parametrize("name", ["to_ab.weight", "stem.1.running_var"])
+def test_weights_that_hold_nan_are_refused(tmp_path, colornet, name):
+    broken = copy.deepcopy(colornet)
+    broken.state_dict()[name][0] = torch.nan
+    save_weights(broken, tmp_path / "broken.safetensors", {}, half=True)
+    with pytest.raises(WeightsError, match="broken.safetensors is damaged: .* numbers"):
+        load_network(tmp_path / "broken.safetensors")
+
+
+def test_folded_batch_norm_changes_no_colour(colornet):
+    folded = fold_batch_norm(copy.deepcopy(colornet))
+    luminance, given = torch.rand(2, 1, 48, 32) * 2 - 1, hints(2, 48, 32)
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in folded.modules())
+    with torch.no_grad():
+        expected = colornet.distribution(luminance, given)
+        for one, other in zip(folded.distribution(luminance, given), expected, strict=True):
+            torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)
+
+
+def test_an_unknown_name_is_answered_with_the_known_ones():
+    sentence = refusal("papper")
+    assert "'papper'" in sentence
+    assert all(name in sentence for name in available_weights())
+
+
+@pytest.mark.parametrize("name", ["gone.safetensors", "weights.pth", f"{'a' * 300}.safetensors"])
+def test_a_path_that_holds_no_weights_is_refused(tmp_path, name):
+    assert "no weights" in refusal(tmp_path / name)
+
+
+def test_a_folder_is_refused(tmp_path):
+    (tmp_path / "folder.safetensors").mkdir()
+    assert "no weights" in refusal(tmp_path / "folder.safetensors")
+
+
+@pytest.mark.parametrize("content", [b"", b"hello\n" * 50, b"\0" * 100, b"\xff" * 100])
+def test_a_file_of_something_else_is_refused(tmp_path, content):
+    file = tmp_path / "text.safetensors"
+    file.write_bytes(content)
+    sentence = refusal(file)
+    assert "text.safetensors" in sentence and "no readable safetensors file" in sentence
+    assert str(tmp_path) not in sentence
+
+
+@pytest.mark.parametrize("share", [0.001, 0.5, 0.99])
+def test_a_truncated_file_is_refused(network, tmp_path, share):
+    file = tmp_path / "half.safetensors"
+    save_weights(network, file, {})
+    content = file.read_bytes()
+    file.write_bytes(content[: int(share * len(content))])
+    assert "half.safetensors" in refusal(file)
+
+
+def tensors(**changes: torch.Tensor | None) -> dict[str, torch.Tensor]:
+    """The weights of a PaperNet with some replaced, added or, if None, left out."""
+    state = PaperNet().state_dict() | {name.replace("__", "."): t for name, t in changes.items()}
+    return {name: tensor for name, tensor in state.items() if tensor is not None}
+
+
+PAPER = {"facts": json.dumps({"network": "PaperNet"})}
+
+
+@pytest.mark.parametrize(
+    ("state", "metadata"),
+    [
+        (tensors(layers__99__weight=torch.ones(2)), PAPER),
+        (tensors(layers__0__bias=None), PAPER),
+        (tensors(layers__0__bias=torch.ones(17)), PAPER),
+        ({"fc.weight": torch.ones(2, 2)}, PAPER),
+        (tensors(), None),
+        (tensors(), {"facts": json.dumps({"network": "ResNet"})}),
+        (tensors(), {"facts": "PaperNet"}),
+        (tensors(), {"facts": json.dumps({"network": ["PaperNet"]})}),
+        (tensors(), {"facts": json.dumps({"network": "ColorNet"})}),
+        (tensors(), {"facts": json.dumps({"network": "PaperNet", "options": {"width": 2}})}),
+        (tensors(), {"facts": json.dumps({"network": "PaperNet", "options": [2]})}),
+        (tensors(), {"facts": "7"}),
+        (tensors(), {"facts": json.dumps({"network": "PaperNet", "photo_chroma": "x"})}),
+        (tensors(), {"facts": json.dumps({"network": "PaperNet", "photo_chroma": math.nan})}),
+        (tensors(), {"facts": json.dumps({"network": "PaperNet", "photo_chroma": 0})}),
+    ],
+    ids=[
+        *("extra", "missing", "shape", "foreign", "no name", "other name", "no JSON", "a list"),
+        *("another's", "unknown options", "options of another kind"),
+        *("a number", "chroma that is a word", "chroma that is no number", "no chroma"),
+    ],
+)
+def test_weights_of_another_network_are_refused(tmp_path, state, metadata):
+    file = tmp_path / "other.safetensors"
+    save_file(state, file, metadata=metadata)
+    sentence = refusal(file)
+    assert "other.safetensors" in sentence and "PaperNet" in sentence
+
+
+@pytest.mark.parametrize("name", available_weights())
+def test_shipped_weights_load_and_colour_something(name):
+    network = load_network(name)
+    ramp = torch.linspace(-1, 1, 100).expand(1, 1, 100, 100)
+    ab = network(ramp)
+    assert torch.isfinite(ab).all()
+    assert ab.abs().max() > 0.02
+
+
+def test_the_papers_weights_ship():
+    assert "paper" in available_weights()
+
+
+def test_familiarity_tells_pictures_unlike_those_learned_from():
+    torch.manual_seed(0)
+    learned = [torch.randn(300, 8) * 0.5 + center for center in (0.0, 4.0)]
+    familiarity = Familiarity(8, collections=3)
+    assert (familiarity(torch.full((1, 8), 50.0)) <= 1).all()  # it has learned nothing yet
+    familiarity.fit(learned, torch.cat([torch.randn(200, 8) * 0.5, torch.randn(200, 8) * 0.5 + 4]))
+    alike, between = torch.randn(400, 8) * 0.5 + 4, torch.randn(400, 8) * 0.5 + 2
+    assert (familiarity(alike) <= 1).float().mean() > 0.95
+    assert (familiarity(between) > 1).all()
+
+
+def test_familiarity_is_kept_in_the_file(tmp_path):
+    network = ColorNet()
+    network.familiarity.fit([torch.randn(20, 256)] * 3, torch.randn(20, 256) * 2)
+    save_weights(network, tmp_path / "x.safetensors", {}, half=True)
+    summary = network.eval().summary(torch.zeros(1, 1, 40, 50))
+    assert summary.shape == (1, 256)
+    kept = load_network(tmp_path / "x.safetensors").familiarity(summary)
+    assert kept.item() == pytest.approx(network.familiarity(summary).item(), rel=0.02)
+
+
+@torch.inference_mode()
+def test_the_average_of_views_is_mirrored_with_the_picture_and_follows_hints(colornet):
+    luminance, given = torch.rand(2, 1, 100, 84) * 2 - 1, hints(2, 100, 84)
+    for inputs in ((luminance,), (luminance, given)):
+        ab = colornet.averaged(*inputs)
+        assert ab.shape == (2, 2, 100, 84)
+        mirrored = colornet.averaged(*(channels.flip(-1) for channels in inputs))
+        difference = (mirrored.flip(-1) - ab)[..., 24:-24].abs()
+        plain = (colornet(*(c.flip(-1) for c in inputs)).flip(-1) - colornet(*inputs))[..., 24:-24]
+        assert difference.mean() < plain.abs().mean()
+    assert not torch.allclose(colornet.averaged(luminance), colornet.averaged(luminance, given))

@@ -1,0 +1,101 @@
+"""Agreement against the published examples, and in degenerate tables."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from study.stats.agreement import agreement
+
+# Shrout & Fleiss 1979: six targets, four judges.
+JUDGED = [[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]]
+# Krippendorff 2011: four observers, twelve units, gaps.
+N = np.nan
+CODED = [
+    [1, 2, 3, 3, 2, 1, 4, 1, 2, N, N, N],
+    [1, 2, 3, 3, 2, 2, 4, 1, 2, 5, N, 3],
+    [N, 3, 3, 3, 2, 3, 4, 2, 2, 5, 1, N],
+    [1, 2, 3, 3, 2, 4, 4, 1, 2, 5, 1, N],
+]
+
+
+def tidy(rows: list[list[float]], name: str | None = None) -> pd.DataFrame:
+    """One list for each rater."""
+    cells = [
+        (rater, picture, "control", value)
+        for rater, values in enumerate(rows)
+        for picture, value in enumerate(values)
+        if not np.isnan(value)
+    ]
+    table = pd.DataFrame(cells, columns=["rater", "picture", "condition", "rating"])
+    return table if name is None else table.assign(list=name)
+
+
+def test_shrout_and_fleiss():
+    row = agreement(tidy(np.transpose(JUDGED))).iloc[0]
+    assert (row["raters"], row["pictures"], row["note"]) == (4, 6, "")
+    assert (row["icc_single"], row["icc_mean"]) == pytest.approx((0.29, 0.62), abs=5e-3)
+    assert (row["icc_low"], row["icc_high"]) == pytest.approx((0.02, 0.76), abs=5e-3)
+
+
+def test_krippendorff():
+    row = agreement(tidy(CODED, "A")).iloc[0]
+    assert row["alpha"] == pytest.approx(0.849, abs=5e-4)
+    assert "Fewer than two raters rated all pictures" in row["note"]
+    assert np.isnan(row["icc_single"])
+
+
+def test_each_list_by_itself_and_alpha_over_all():
+    first, second = tidy(np.transpose(JUDGED), "A"), tidy(np.transpose(JUDGED), "B")
+    table = pd.concat([first, second.assign(rater=second["rater"] + 10)])
+    rows = agreement(table).set_index("list")
+    assert rows.index.tolist() == ["A", "B", "all"]
+    assert rows["raters"].tolist() == [4, 4, 8]
+    assert rows.loc["A", "icc_single"] == rows.loc["B", "icc_single"]
+    assert np.isnan(rows.loc["all", "icc_single"])
+    assert rows["alpha"].notna().all()
+
+
+def test_the_correlation_tells_how_many_raters_it_is_over():
+    judged = [*np.transpose(JUDGED).astype(float), [9, 6, 8, N, N, N]]
+    row = agreement(tidy(judged, "A")).iloc[0]
+    assert (row["raters"], row["complete"]) == (5, 4)
+    assert row["icc_single"] == agreement(tidy(np.transpose(JUDGED))).iloc[0]["icc_single"]
+
+
+def test_perfect_agreement():
+    row = agreement(tidy([[1, 5, 9, 3]] * 3)).iloc[0]
+    assert (row["icc_single"], row["alpha"]) == pytest.approx((1, 1))
+
+
+def test_an_estimate_that_is_no_correlation_is_not_shown():
+    rng = np.random.default_rng(0)
+    tables = [tidy(rng.integers(0, 11, (3, 4)).tolist(), "A") for _ in range(200)]
+    rows = pd.concat([agreement(table) for table in tables])
+    figures = rows[["icc_single", "icc_low", "icc_high", "icc_mean", "alpha"]]
+    assert figures.abs().max().max() <= 1 + 1e-9
+    outside = rows["note"].str.startswith("An estimate outside its range")
+    assert outside.any() and (figures.isna().any(axis=1) == outside).all()
+
+
+def test_two_raters_of_two_lists_have_nothing_to_agree_on():
+    both = pd.concat([tidy([[1, 5]], "A"), tidy([[2, 6]], "B").assign(rater=1)])
+    both.loc[both["list"] == "B", "picture"] += 2
+    rows = agreement(both).set_index("list")
+    assert rows.loc["A", "note"] == "With only one rater there is no agreement to measure."
+    assert rows.loc["all", "note"].startswith("No picture was rated by two raters")
+
+
+@pytest.mark.parametrize(
+    ("rows", "sentence"),
+    [
+        ([[1, 5, 9]], "With only one rater"),
+        ([[7, 7, 7]] * 3, "All ratings are equal"),
+        ([[7], [8]], "There is only one picture"),
+        ([[7, 7, N], [7, 7, N], [N, N, 5]], "Fewer than two raters"),
+    ],
+)
+@pytest.mark.filterwarnings("error")
+def test_nothing_to_agree_on(rows, sentence):
+    row = agreement(tidy(rows, "A")).iloc[0]
+    assert sentence in row["note"]
+    assert np.isnan(row["icc_single"])

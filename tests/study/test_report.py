@@ -1,0 +1,344 @@
+"""The report as its reader meets it: text, JSON, files and one-sentence errors."""
+
+import html
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from study.report import __main__ as report
+from study.report import wording
+
+HEADER = "rater,picture,condition,rating"
+CONTROL = ["9 8 10 9 8", "8 9 7 8 9", "10 9 9 8 10", "8 7 9 9 7"]  # 171 / 20 = 8.55
+GENERATED = ["3 2 4 5 3", "2 3.5 1 4 3", "5 4 3 4 6", "2 3 1 4 2"]  # 64.5 / 20 = 3.225
+PAPER_ROWS = [
+    f"r{rater},{condition[0]}{number},{condition},{rating}"
+    for condition, raters in (("control", CONTROL), ("generated", GENERATED))
+    for rater, ratings in enumerate(raters)
+    for number, rating in enumerate(ratings.split())
+]
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Write a CSV file of the given lines and return its path as text."""
+
+    def write(*lines: str, header: str = HEADER) -> str:
+        path = tmp_path / "ratings.csv"
+        path.write_text("\n".join([header, *lines]) + "\n", encoding="utf-8")
+        return str(path)
+
+    return write
+
+
+def cells(text: str, start: str) -> list[str]:
+    """The words of the first line that starts so."""
+    return next(line for line in text.splitlines() if line.startswith(start)).split()
+
+
+def failure(capsys, *argv: str) -> str:
+    """Run the report, expect status 2 and one line on standard error; return the line."""
+    assert report.main(list(argv)) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("study.report: ")
+    assert err.count("\n") == 1
+    return err
+
+
+def test_paper_table_prints_exactly(write, capsys):
+    assert report.main(["--ratings", write(*PAPER_ROWS)]) == 0
+    text = capsys.readouterr().out
+    told = " ".join(text.split())
+    assert "control 4 20 8.55 0.94 7.67 to 9.43 7.83 to 9.25" in told
+    assert "generated 4 20 3.23 1.32 1.81 to 4.64 2.08 to 4.33" in told
+    assert "Leisher" not in told, "the published means are for the paper's own pictures"
+    assert (
+        "mean 5.33, 95% interval 4.54 to 6.11, p < .001 (t test over raters and pictures)" in told
+    )
+    assert "4 raters: their differences have sd 0.36 within lists, dz 14.82" in told
+    assert "t test, raters t(3) = 29.63 4.75 to 5.90 p < .001" in told
+    assert "exact sign-flip test p = .125" in told
+    assert "smallest possible p of the sign-flip test is 0.125" in told
+    assert "A test over raters then says nothing about other pictures" in told
+    assert text.index("What this cannot show") < text.index("- Each of the 10 pictures")
+
+
+def uneven_rows(first: int = 9, second: int = 3) -> list[str]:
+    """Raters of two lists, whose pictures differ by some points; control is better by one."""
+    rng = np.random.default_rng(4)
+    rows = []
+    for rater in range(first + second):
+        for picture, quality in enumerate((2, 7, 3, 6, 1, 5)):
+            condition = ("control", "generated")[(picture + (rater >= first)) % 2]
+            rating = np.clip(quality + (condition == "control") + rng.integers(-1, 2), 0, 10)
+            rows.append(f"{rater},{picture},{condition},{rating}")
+    return rows
+
+
+def test_mean_interval_and_p_are_of_one_and_the_same_test(write, capsys, tmp_path):
+    path, page = write(*uneven_rows()), tmp_path / "report.html"
+    assert report.main(["--ratings", path, "--html", str(page), "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    (comparison,) = figures["comparisons"]
+    test, paired = comparison["tests"]["both"], comparison["paired"]
+    assert abs(test["mean"] - paired["mean"]) > 0.5, "the lists are of unequal size"
+    control, generated = (row["mean"] for row in figures["conditions"])
+    assert control - generated == pytest.approx(test["mean"])
+    limits = wording.interval(test["ci_low"], test["ci_high"])
+    shown = f"mean {wording.decimals(test['mean'])}, 95% interval {limits}, "
+    shown += f"{wording.p_value(test['p'])} (t test over raters and pictures)"
+    report.main(["--ratings", path])
+    text = capsys.readouterr().out
+    assert shown in text
+    assert "do not read them" in text
+    page = html.unescape(page.read_text()).replace("\N{NO-BREAK SPACE}", " ")
+    assert shown in page
+    assert f"<b>{wording.decimals(test['mean'])}</b>" in page
+
+
+def test_without_the_recommended_test_another_is_shown_whole():
+    nothing = {"mean": 1.0, "ci_low": None, "ci_high": None, "p": None, "method": "both"}
+    raters = {"mean": 1.0, "ci_low": 0.5, "ci_high": 1.5, "p": 0.01, "method": "raters"}
+    comparison = {"tests": {"both": nothing, "raters": raters}, "p_holm": None}
+    figures = {"recommended": ["both", "raters"], "comparisons": [comparison] * 3, "fooling": []}
+    shown = wording.difference(figures, comparison)
+    assert shown == "mean 1.00, 95% interval 0.50 to 1.50, unadjusted p = .010 (raters)"
+    shown = wording.difference(
+        figures, comparison | {"tests": {"both": nothing, "raters": nothing}}
+    )
+    assert shown == "mean 1.00, 95% interval -, unadjusted p = - (both)"
+
+
+def test_the_summary_is_no_formula_either(write, tmp_path, capsys):
+    rows = [f"{row},{row.split(',')[2].replace('generated', '=1+1')}" for row in PAPER_ROWS]
+    rows += [f"{row},+2".replace(",g", ",h") for row in PAPER_ROWS[20:]]
+    path, out = write(*rows, header=f"{HEADER},arm"), tmp_path / "summary.csv"
+    assert report.main(["--ratings", path, "--csv", str(out)]) == 0
+    assert report.main(["--ratings", path, "--csv"]) == 0
+    for text in (out.read_text(), capsys.readouterr().out[-len(out.read_text()) :]):
+        of_conditions = [line.split(",") for line in text.splitlines() if "condition," in line]
+        assert [fields[1] for fields in of_conditions[1:]] == ["control", "'=1+1", "'+2"]
+
+
+def test_no_line_is_longer_than_100_characters(write, capsys):
+    for rows in (PAPER_ROWS, uneven_rows(), uneven_rows(20, 20)):
+        report.main(["--ratings", write(*rows)])
+        assert max(map(len, capsys.readouterr().out.splitlines()[1:])) <= 100
+
+
+def test_columns_line_up(write, capsys):
+    report.main(["--ratings", write(*PAPER_ROWS)])
+    lines = capsys.readouterr().out.splitlines()
+    first = next(number for number, line in enumerate(lines) if line.startswith("condition"))
+    assert len({len(line) for line in lines[first : first + 3]}) == 1
+
+
+def test_json_holds_the_same_figures(write, capsys):
+    assert report.main(["--ratings", write(*PAPER_ROWS), "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert [row["mean"] for row in figures["conditions"]] == [8.55, 3.225]
+    assert [row["published"] for row in figures["conditions"]] == [None, None]
+    (comparison,) = figures["comparisons"]
+    assert comparison["paired"]["p_signflip"] == 0.125
+    assert figures["sessions"]["unfinished_with_ratings"] is None
+    assert len(figures["caveats"]) == 4
+
+
+def several_models(rng: np.random.Generator) -> list[str]:
+    """Nine raters of three lists; zhang's colours are worse than colornet's."""
+    arms = {"control": 8, "colornet": 7, "zhang": 3}
+    return [
+        f"{rater},{picture},{'control' if arm == 'control' else 'generated'},"
+        f"{arms[arm] + rng.integers(-1, 2)},{arm}"
+        for rater in range(9)
+        for picture in range(6)
+        for arm in [[*arms][(rater + picture) % 3]]
+    ]
+
+
+def test_models_are_compared_with_each_other_and_all_p_values_adjusted(write, tmp_path, capsys):
+    path = write(*several_models(np.random.default_rng(0)), header=f"{HEADER},arm")
+    page = tmp_path / "report.html"
+    assert report.main(["--ratings", path, "--json", "--html", str(page)]) == 0
+    compared = json.loads(capsys.readouterr().out)["comparisons"]
+    pairs = [("control", "colornet"), ("control", "zhang"), ("colornet", "zhang")]
+    assert [(each["reference"], each["condition"]) for each in compared] == pairs
+    means = [each["tests"]["both"]["mean"] for each in compared]
+    assert means[1] - means[0] == pytest.approx(means[2])
+    p = sorted((each["tests"]["both"]["p"], each["p_holm"]) for each in compared)
+    assert p[0][1] == pytest.approx(3 * p[0][0])
+    assert p[2][1] == pytest.approx(max(3 * p[0][0], 2 * p[1][0], p[2][0]))
+    headline = f"Holm-adjusted {wording.p_value(compared[0]['p_holm'])}, unadjusted "
+    assert report.main(["--ratings", path]) == 0
+    text = capsys.readouterr().out
+    assert cells(text, "colornet - zhang")[3] == wording.decimals(means[2])
+    assert headline in " ".join(text.split())
+    page = html.unescape(page.read_text()).replace("\N{NO-BREAK SPACE}", " ")
+    assert page.count(headline) == 2, "the card and the sentence"
+    assert '<th scope="row">colornet - zhang</th>' in page
+    report.main(["--ratings", path, "--csv"])
+    assert "difference,zhang,9,," in capsys.readouterr().out
+
+
+DEGENERATE = {
+    "one rater": PAPER_ROWS[:5] + PAPER_ROWS[20:25],
+    "one rating": PAPER_ROWS[:1],
+    "one condition": PAPER_ROWS[:20],
+    "no pairs": PAPER_ROWS[:5] + PAPER_ROWS[25:30],
+    "missing cells": PAPER_ROWS[::3],
+    "all equal": [f"{row.rsplit(',', 1)[0]},7" for row in PAPER_ROWS],
+}
+
+
+@pytest.mark.parametrize("rows", DEGENERATE.values(), ids=DEGENERATE)
+@pytest.mark.filterwarnings("error")
+def test_degenerate_tables_are_reported_without_nan(rows, write, capsys, tmp_path):
+    path, plot = write(*rows), tmp_path / "plot.png"
+    assert report.main(["--ratings", path, "--plot", str(plot)]) == 0
+    text = capsys.readouterr().out
+    assert "nan" not in text.lower()
+    assert "None" not in text
+    assert plot.stat().st_size > 10_000
+    assert report.main(["--ratings", path, "--json"]) == 0
+    json.loads(capsys.readouterr().out, parse_constant=pytest.fail)  # called for NaN
+
+
+def test_no_ratings_yet(write, capsys, tmp_path):
+    plot = tmp_path / "plot.png"
+    assert report.main(["--ratings", write(), "--plot", str(plot)]) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("No ratings yet in ")
+    assert (out.count("\n"), err) == (1, "")
+    assert not plot.exists()
+    assert report.main(["--ratings", write(), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["ratings"] == 0
+
+
+def test_unfinished_sessions_are_left_out_unless_wanted(write, capsys):
+    rows = [f"{row},{'FALSE' if row.startswith('r3') else 'true'}" for row in PAPER_ROWS]
+    path = write(*rows, header=f"{HEADER},finished")
+    assert report.main(["--ratings", path]) == 0
+    text = capsys.readouterr().out
+    assert "Unfinished sessions with ratings: 1, holding 10 ratings; left out." in text
+    assert cells(text, "control")[1:3] == ["3", "15"]
+    assert report.main(["--ratings", path, "--unfinished"]) == 0
+    text = capsys.readouterr().out
+    assert "Unfinished sessions with ratings: 1, holding 10 ratings; included." in text
+    assert cells(text, "control")[3] == "8.55"
+
+
+def test_only_unfinished_sessions(write, capsys):
+    path = write(*(f"{row},0" for row in PAPER_ROWS[:12]), header=f"{HEADER},finished")
+    assert report.main(["--ratings", path]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith("No finished session yet in ")
+    assert "3 unfinished sessions with 12 ratings left out; --unfinished counts them." in text
+    assert text.count("\n") == 1
+
+
+def test_summary_csv(write, tmp_path):
+    out = tmp_path / "summary.csv"
+    assert report.main(["--ratings", write(*PAPER_ROWS), "--csv", str(out)]) == 0
+    summary = pd.read_csv(out)
+    assert summary["what"].tolist() == ["condition"] * 2 + ["difference"] + ["picture"] * 20
+    assert summary["condition"].tolist()[:3] == ["control", "generated", "generated"]
+    assert summary["mean"].tolist()[:3] == [8.55, 3.225, 5.325]
+    assert summary["picture"].notna().sum() == 20
+
+
+def test_the_plot_is_a_picture(write, tmp_path):
+    out = tmp_path / "plot.png"
+    path = write(*PAPER_ROWS)
+    assert report.main(["--ratings", path, "--plot", str(out)]) == 0
+    assert out.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("lines", "sentence"),
+    [
+        (["r1,plum,control,8", "", "r1,pear,control,11"], "Line 4: the rating '11' is not in 0,"),
+        (["r1,plum,control,8.3"], "Line 2: the rating '8.3' is not in 0,"),
+        (["r1,plum,control,"], "Line 2: the rating '' is not in 0,"),
+        (["r1,plum,colour,8"], "Line 2: the condition 'colour' is not control or generated."),
+        ([",plum,control,8"], "Line 2: the rater is empty"),
+        (["r1,,control,8"], "Line 2: the picture is empty"),
+        (["r1,plum,control,8"] * 2, "Line 3: 'r1' has already rated 'plum' as control, on line 2."),
+        (["r1,plum,control,8,5"], "Line 2: 5 fields where the header has 4."),
+        (["r1,plum,control"], "Line 2: 3 fields where the header has 4."),
+        (['r1,"plum,control,8'], "Line 2: unexpected end of data."),
+    ],
+)
+def test_invalid_rows_get_one_sentence_with_their_line(lines, sentence, write, capsys):
+    path = write(*lines)
+    assert f"{path}: {sentence}" in failure(capsys, "--ratings", path)
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"", "No column rater, picture, condition, rating"),
+        (b"rater;picture;condition;rating\n", "No column rater, picture, condition, rating"),
+        (b"rater,picture,condition,score\n", "No column rating"),
+        (b"rater,picture,condition,rating,rating\n", "column rating occurs more than once"),
+        (b"\x89PNG\r\n\x1a\n\0\0", "is not a CSV file in UTF-8 text"),
+        (b"PK\x03\x04\0\0\0", "No column rater"),
+        (f"{HEADER},finished\nr,p,control,8,maybe\n".encode(), "Line 2: finished is neither"),
+    ],
+)
+def test_files_that_are_no_ratings(content, sentence, tmp_path, capsys):
+    path = tmp_path / "file.csv"
+    path.write_bytes(content)
+    assert sentence in failure(capsys, "--ratings", str(path))
+
+
+def test_spreadsheet_bytes_are_read(tmp_path, capsys):
+    path = tmp_path / "file.csv"
+    path.write_bytes("\r\n".join(["\ufeff" + HEADER, *PAPER_ROWS, ",,,"]).encode())
+    assert report.main(["--ratings", str(path)]) == 0
+    assert cells(capsys.readouterr().out, "generated")[3] == "3.23"
+
+
+def test_paths_that_cannot_be_used(write, tmp_path, capsys):
+    path, missing = write(*PAPER_ROWS), tmp_path / "missing"
+    assert "No such file" in failure(capsys, "--ratings", str(missing))
+    assert "Is a directory" in failure(capsys, "--ratings", str(tmp_path))
+    for option in ("--csv", "--plot"):
+        target = str(missing / "out.png")
+        assert f"{target}: No such file" in failure(capsys, "--ratings", path, option, target)
+    assert "not supported" in failure(capsys, "--ratings", path, "--plot", f"{missing}.xyz")
+
+
+def test_flags_that_contradict_each_other(write, capsys):
+    path = write(*PAPER_ROWS)
+    assert "leave out --db and --study" in failure(capsys, "--ratings", path, "--study", "pilot")
+    assert "no column finished" in failure(capsys, "--ratings", path, "--unfinished")
+
+
+def test_command_line(write):
+    command = [sys.executable, "-m", "study.report", "--ratings", write(*PAPER_ROWS)]
+    root = Path(__file__).parents[2]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    assert "3.23" in done.stdout
+    assert done.stderr == ""
+
+
+def test_a_reader_that_has_had_enough_ends_it_quietly(write):
+    command = f"{sys.executable} -m study.report --ratings {write(*PAPER_ROWS)} --json | head -1"
+    root = Path(__file__).parents[2]
+    done = subprocess.run(command, shell=True, cwd=root, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("{\n", "")
+
+
+def test_csv_without_a_file_goes_to_standard_output(write, capsys):
+    assert report.main(["--ratings", write(*PAPER_ROWS), "--csv"]) == 0
+    header, control, generated, difference, *_ = capsys.readouterr().out.splitlines()
+    assert header.startswith("what,condition,raters,ratings,mean")
+    assert control.startswith("condition,control,4,20,8.55,")
+    assert generated.startswith("condition,generated,4,20,3.225,")
+    assert difference.startswith("difference,generated,4,,5.325,")

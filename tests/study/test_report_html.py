@@ -1,0 +1,164 @@
+"""The report as a page: what others wrote stays text, and it can be read wherever it is opened."""
+
+import csv
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+
+from study.db.engine import connect, writing
+from study.db.tables import Answer, Stimulus, Study
+from study.plan.texts import Texts
+from study.report import __main__ as report
+from study.report import wording
+from study.report.findings import findings
+from study.report.methods import methods
+from study.report.source import load
+from study.report.tables import summary_csv
+from study.simulate.raters import crowd, run
+from tests.support.tiny_study import STUDY, add_study
+
+MARKUP = "<script>document.title='ran'</script><img src=x onerror=\"document.title='ran'\">"
+STUDIES = {
+    "counterbalanced": {"pairs": 4},
+    "paper": {"pairs": 4, "mode": "paper"},
+    "three arms": {"pairs": 6, "arms": ("control", "colornet", "paper")},
+    "real or fake": {"pairs": 4, "practice": 2, "protocol": "real-or-fake"},
+    "three raters": {"pairs": 4, "raters": 3},
+}
+
+
+def simulate(url: str, *, raters: int = 6, lazy: int = 1, **fields) -> None:
+    """A study of simulated raters, `lazy` of them lazy; title, pictures and comments are markup."""
+    engine = connect(url)
+    add_study(engine, title=MARKUP, **fields)
+    with writing(engine) as database:
+        database.execute(sa.update(Stimulus).values(picture=MARKUP + Stimulus.picture))
+    rng = np.random.default_rng(0)
+    run(engine, STUDY, crowd(raters, rng, lazy=lazy), rng)
+    with writing(engine) as database:
+        comments = sa.update(Answer).where(Answer.step == "comment")
+        database.execute(comments.values(value=json.dumps(MARKUP)))
+    engine.dispose()
+
+
+def write_ratings(file: Path) -> None:
+    """A table whose raters, pictures and one of two models are markup."""
+    arms = {"control": "control", MARKUP: "generated", "zhang": "generated"}
+    with file.open("w", newline="", encoding="utf-8") as opened:
+        writer = csv.writer(opened)
+        writer.writerow(["rater", "picture", "condition", "rating", "arm"])
+        for number in range(27):
+            rater, picture = divmod(number, 9)
+            arm = [*arms][(rater + picture) % 3]
+            row = [f"{MARKUP}{rater}", f"{MARKUP}{picture}", arms[arm], number % 7, arm]
+            writer.writerow(row)
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("pages")
+    made = {name: folder / f"{name}.html" for name in [*STUDIES, "file"]}
+    for name, fields in STUDIES.items():
+        url = f"sqlite:///{folder / name}.sqlite"
+        simulate(url, **fields)
+        assert report.main(["--db", url, "--html", str(made[name])]) == 0
+    write_ratings(folder / "<b>.csv")
+    ratings = str(folder / "<b>.csv")
+    assert report.main(["--ratings", ratings, "--html", str(made["file"])]) == 0
+    return made
+
+
+@pytest.mark.parametrize("name", [*STUDIES, "file"])
+def test_the_page_shows_markup_as_text_fits_and_asks_for_nothing(browser, pages, name):
+    page = browser.new_page(viewport={"width": 390, "height": 800}, color_scheme="dark")
+    asked, errors = [], []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: errors.append(message.text))
+    page.goto(pages[name].as_uri())
+    page.wait_for_timeout(100)
+    assert [url for url in asked if not url.startswith("data:")] == [pages[name].as_uri()]
+    assert errors == []
+    assert page.title() == ("<b>.csv" if name == "file" else MARKUP) + " - report"
+    assert page.locator("script, h1 b, img:not([src^='data:'])").count() == 0
+    text = page.locator("body").inner_text()
+    assert text.count(MARKUP) >= 4
+    assert not re.search(r"\b(nan|NaN|None)\b", text)
+    assert (text.splitlines()[0] == wording.SIMULATED) == (name != "file")
+    for width in (390, 1280):
+        page.set_viewport_size({"width": width, "height": 800})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.close()
+
+
+def test_methods_say_which_p_values_were_adjusted(tmp_path):
+    url = f"sqlite:///{tmp_path / 'study.sqlite'}"
+    simulate(url, **STUDIES["three arms"])
+    source = load(url=url)
+    assert (
+        "The p values of the t tests over raters and pictures, 3 in all, were adjusted by Holm's"
+        " method; no other p value was."
+    ) in " ".join(methods(source.study, findings(source)))
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_the_page_is_whole_in_one_file(pages, name):
+    text = pages[name].read_text(encoding="utf-8")
+    body = text[text.index("<body>") :]
+    assert body.index(wording.SIMULATED) < body.index("<h1>")
+    assert "<svg" in body
+    assert "data:image/png;base64," in body
+    assert "@media print" in text
+    assert "Methods, for a paper" in body
+
+
+def test_methods_tell_when_who_was_left_out_and_how_large_the_pictures_were(tmp_path):
+    url = f"sqlite:///{tmp_path / 'study.sqlite'}"
+    simulate(url, pairs=4, quota=20)
+    source = load(url=url)
+    told = " ".join(methods(source.study, findings(source)))
+    for part in (
+        f"6 raters gave consent on {wording.day(source.sessions.first)} and 6 finished.",
+        "Places were limited to 20.",
+        "No session was left unfinished.",
+        "1 rater failed one or more of them; nobody was excluded from the main analysis",
+        "shown at 256 x 256 CSS pixels, in a narrow window at 160 x 160",
+    ):
+        assert part in told
+    simulate(url.replace("study", "careful"), pairs=4, lazy=0)
+    source = load(url=url.replace("study", "careful"))
+    told = " ".join(methods(source.study, findings(source)))
+    assert "The number of places was not limited." in told
+    assert "Nobody failed one, and nobody was excluded." in told
+
+
+def test_the_published_means_stand_beside_a_replication_only(tmp_path):
+    def published(name: str, **fields) -> list[float | None]:
+        url = f"sqlite:///{tmp_path / name}.sqlite"
+        simulate(url, pairs=4, **fields)
+        with writing(connect(url)) as database:
+            study = database.scalars(sa.select(Study)).one()
+            study.pictures_from = Texts().pictures_fruits360
+        return [row["published"] for row in findings(load(url=url))["conditions"]]
+
+    assert published("paper", mode="paper", arms=("control", "paper")) == [8.55, 3.225]
+    assert published("colornet", mode="paper") == [None, None]
+    assert published("lists", arms=("control", "paper")) == [None, None]
+
+
+def test_fakes_of_several_models_are_compared(tmp_path):
+    url = f"sqlite:///{tmp_path / 'study.sqlite'}"
+    arms = ("control", "colornet", "paper")
+    simulate(url, raters=16, pairs=4, practice=2, protocol="real-or-fake", arms=arms)
+    found = findings(load(url=url))
+    (comparison,) = found["comparisons"]
+    rates = [row["rate"] for row in found["fooling"]]
+    assert comparison["tests"]["raters"]["mean"] == pytest.approx(rates[0] - rates[1])
+    assert wording.family(found) == 3
+    table = list(csv.DictReader(summary_csv(found).splitlines()))
+    assert [row["what"] for row in table] == [
+        *["model"] * 2, "difference", *["picture"] * 8, *["failed check"] * 2
+    ]  # fmt: skip

@@ -1,0 +1,68 @@
+"""The page, served by a process of its own or by a thread of this one."""
+
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import sqlalchemy as sa
+
+ROOT = Path(__file__).resolve().parents[2]
+CHROMIUM_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+
+
+class Server:
+    """`python -m demo` as a user starts it, on a free port."""
+
+    def __init__(self, db_url: str, *flags: str, stderr: IO | None = None) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.stderr = stderr
+        self.flags = ("--db", db_url, "--examples", "rendered", *flags)
+        self.start()
+
+    def command(self) -> list[str]:
+        return [sys.executable, "-m", "demo", "--port", str(self.port), *self.flags]
+
+    def start(self) -> None:
+        command = self.command()
+        self.process = subprocess.Popen(command, cwd=ROOT, stderr=self.stderr)
+        for _ in range(600):
+            try:
+                urllib.request.urlopen(self.url, timeout=5).close()
+                return
+            except OSError:
+                if self.process.poll() is not None:
+                    raise RuntimeError(f"{command} ended with {self.process.returncode}") from None
+                time.sleep(0.2)
+        raise RuntimeError(f"{command} does not answer")
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(timeout=30)
+
+
+@contextmanager
+def serving(engine: sa.Engine, study_name: str, folder: Path, port: int = 0) -> Iterator[str]:
+    """The URL of the page, served by a thread of this process."""
+    from demo import app
+    from model.data.examples import rendered_examples
+
+    page = app.build(engine, study_name, rendered_examples(2, to=folder))
+    with app.listen("127.0.0.1", port) as listening:
+        running = app.Server(app.application(page, engine, study_name))
+        thread = threading.Thread(target=running.run, kwargs={"sockets": [listening]})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            running.should_exit = True
+            thread.join()
