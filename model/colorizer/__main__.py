@@ -16,6 +16,7 @@ from model.colorizer.output import colorized_name
 from model.colorizer.pins import Pin, PinError
 from model.colorizer.pipeline import DEFAULT_WEIGHTS, MAX_VIVIDNESS, Colorizer, check_vividness
 from model.photos import MAX_MEGAPIXELS, SUFFIXES
+from model.version import VERSION
 from model.weights import available_weights
 
 
@@ -126,6 +127,7 @@ def main(argv: list[str] | None = None) -> int:
         " RAY_ADDRESS names or else on all processors (default: %(default)s)",
     )
     parser.add_argument("--workers", type=int, metavar="N", help="of Ray, in place of all")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {VERSION}")
     arguments = parser.parse_args(argv)
     try:
         work = list(_photos(arguments.photos, arguments.out))
