@@ -60,7 +60,7 @@ def status(engine: sa.Engine, study_name: str | None = None) -> Status:
         study = find_study(database, study_name)
         if study is None:
             raise StudyError("There is no study in the database yet; see study.prepare.")
-        config = StudyConfig.frozen(study.plan.config)
+        config = StudyConfig.frozen(study.config)
         finished = RatingSession.finished_at.is_not(None)
         since = now() - timedelta(minutes=config.stale_minutes)
         rows = database.execute(
@@ -77,7 +77,7 @@ def status(engine: sa.Engine, study_name: str | None = None) -> Status:
             .group_by(*(sa.literal_column(column) for column in "123"))
         ).all()
         people = [row[1:] for row in rows if not row[0]]
-        lists = {stimulus.list_name for stimulus in study.prepare.stimuli if stimulus.list_name}
+        lists = {stimulus.list_name for stimulus in study.stimuli if stimulus.list_name}
         return Status(
             study=study.name,
             simulated=_counts(row[2:] for row in rows if row[0]),

@@ -267,7 +267,7 @@ def _forget_auditors(engine: sa.Engine, study: Study) -> None:
 
 def _words(study: Study, pictures: Sequence[Picture], records: Sequence[Record]) -> Finding:
     sent = "\n".join(text for record in records for text in record.texts)
-    words = {*WORDS, study.manifest_sha256, *_hashes(study.prepare.manifest)}
+    words = {*WORDS, study.manifest_sha256, *_hashes(study.manifest)}
     words |= {name for picture in pictures for name in (picture.name, picture.token)}
     found = sorted(word for word in words if re.search(rf"\b{re.escape(word)}\b", sent))
     return Finding(

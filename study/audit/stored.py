@@ -78,13 +78,13 @@ def audit_study(pictures: Sequence[Picture], study: Study) -> list[Finding]:
 
 
 def _manifest(study: Study, pictures: Sequence[Picture]) -> Finding:
-    frozen = json.dumps(study.prepare.manifest)
+    frozen = json.dumps(study.manifest)
     missing = sum(
         hashlib.sha256(png).hexdigest() not in frozen
         for picture in pictures
         for png in (picture.gray_png, picture.color_png)
     )
-    whole = digest(study.prepare.manifest) == study.manifest_sha256
+    whole = digest(study.manifest) == study.manifest_sha256
     return Finding(
         "every picture is the one in the manifest, and that is unchanged",
         whole and not missing,
@@ -187,7 +187,7 @@ def load(engine: sa.Engine, study_name: str | None) -> tuple[Study, list[Picture
         study = find_study(session, study_name)
         if study is None:
             raise StudyError("The database holds no study; prepare one first.")
-        study.prepare.manifest  # noqa: B018  is deferred
+        study.manifest  # noqa: B018  is deferred
         columns = (
             Stimulus.token,
             Stimulus.picture,

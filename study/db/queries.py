@@ -48,7 +48,7 @@ def check_frozen(study: Study) -> None:
     Raises:
         StudyError: a picture has changed since.
     """
-    for stimulus in study.prepare.stimuli:
+    for stimulus in study.stimuli:
         for png, sha256 in (
             (stimulus.gray_png, stimulus.gray_sha256),
             (stimulus.color_png, stimulus.color_sha256),

@@ -122,7 +122,7 @@ def export(
             raise StudyError("There is no study in the database yet; see study.prepare.")
         check_frozen(study)
         tables = {name: _table(database, study, name) for name in names}
-        manifest = {"manifest_sha256": study.manifest_sha256, "manifest": study.prepare.manifest}
+        manifest = {"manifest_sha256": study.manifest_sha256, "manifest": study.manifest}
     contents = {"manifest.json": _json(manifest)}
     for name, table in tables.items():
         if "csv" in formats:

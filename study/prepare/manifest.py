@@ -66,7 +66,7 @@ def manifest_of(
 
 def as_text(study: Study) -> str:
     """What is frozen, for people."""
-    config, manifest = StudyConfig.frozen(study.plan.config), study.prepare.manifest
+    config, manifest = StudyConfig.frozen(study.config), study.manifest
     what = f"{config.protocol}, {config.mode}, {config.pairs} pairs for each rater"
     lines = [
         f"study {study.name}: {what}",

@@ -325,7 +325,7 @@ def _png(engine: Engine, stimulus: str, version: str) -> bytes:
 
 
 def _config(study: Study) -> StudyConfig:
-    return _judged(json.dumps(study.plan.config))
+    return _judged(json.dumps(study.config))
 
 
 @functools.lru_cache(maxsize=8)
@@ -350,7 +350,7 @@ def _sessions_by_list(
     session: Session, study: Study, config: StudyConfig, simulated: bool
 ) -> dict[str, int]:
     """Finished and live sessions of each list; one without a sign of life for long is neither."""
-    lists = {stimulus.list_name: 0 for stimulus in study.prepare.stimuli if stimulus.list_name}
+    lists = {stimulus.list_name: 0 for stimulus in study.stimuli if stimulus.list_name}
     since = now() - timedelta(minutes=config.stale_minutes)
     counted = session.execute(
         sa.select(RatingSession.list_name, sa.func.count())
@@ -369,11 +369,11 @@ def _draw_trials(
     study: Study, config: StudyConfig, list_name: str, rng: np.random.Generator
 ) -> Iterator[Trial]:
     """The trials of a session, in an order of their own, the attention check not at an end."""
-    practice = [s for s in study.prepare.stimuli if s.purpose == "practice"]
+    practice = [s for s in study.stimuli if s.purpose == "practice"]
     if config.protocol == "real-or-fake":
         practice = [s for s in practice if s.condition == "generated"]
-    shown = design.order([s for s in study.prepare.stimuli if s.list_name == list_name], rng)
-    for stimulus in (s for s in study.prepare.stimuli if s.purpose == "attention"):
+    shown = design.order([s for s in study.stimuli if s.list_name == list_name], rng)
+    for stimulus in (s for s in study.stimuli if s.purpose == "attention"):
         if stimulus.condition == "generated":
             shown.insert(int(rng.integers(1, len(shown))), stimulus)
     stimuli = [*design.order(practice, rng), *shown]

@@ -60,7 +60,7 @@ def build(
         study = find_study(database, study_name)
         check_frozen(study)
         pictures_from, created_at = study.pictures_from, study.created_at.isoformat()
-        config = StudyConfig.frozen(study.plan.config)
+        config = StudyConfig.frozen(study.config)
     texts, rates = config.texts, config.protocol == "rating"
 
     with gr.Column(elem_id="rate"):

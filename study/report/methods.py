@@ -14,7 +14,7 @@ ANALYSIS_PACKAGES = ("numpy", "pandas", "scipy", "statsmodels", "pingouin", "kri
 
 def methods(study: Frozen, report: dict) -> list[str]:
     """Sentences, a list item for each paragraph; what the study file leaves open is in brackets."""
-    config = study.plan.config
+    config = study.config
     return [
         " ".join(_raters(config, report)),
         " ".join(_task(config)),
@@ -117,7 +117,7 @@ def _shown_at() -> list[str]:
 
 
 def _pictures(study: Frozen) -> Iterator[str]:
-    config = study.plan.config
+    config = study.config
     *others, last = config.models
     shown = f"{', '.join(others)} and {last}" if others else last
     yield f"The {config.pairs} pictures ({study.pictures_from}) were drawn with seed {config.seed}."

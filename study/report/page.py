@@ -36,7 +36,7 @@ def as_html(source: Source, report: dict) -> str:
         report=report,
         study=study,
         say=wording,
-        title=study.plan.config.title if study else wording.printable(Path(source.name).name, 120),
+        title=study.config.title if study else wording.printable(Path(source.name).name, 120),
         colours=plots.colours(report["models"]),
         models=_models(source, report),
         plots=_plots(source, report),

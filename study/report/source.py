@@ -166,9 +166,9 @@ def _names_models(config: StudyConfig) -> bool:
 
 
 def _frozen(study: Study, pictures: list[Picture]) -> Frozen:
-    manifest = study.prepare.manifest
+    manifest = study.manifest
     return Frozen(
-        config=StudyConfig.frozen(study.plan.config),
+        config=StudyConfig.frozen(study.config),
         pictures_from=study.pictures_from,
         created_at=study.created_at,
         manifest=manifest,
@@ -181,7 +181,7 @@ def _frozen(study: Study, pictures: list[Picture]) -> Frozen:
 
 def _pictures(session: Session, study: Study) -> list[Picture]:
     """The pictures that raters rate, control first among the colours of each."""
-    by_model = _names_models(StudyConfig.frozen(study.plan.config))
+    by_model = _names_models(StudyConfig.frozen(study.config))
     stimuli = session.scalars(
         sa.select(Stimulus)
         .where(Stimulus.study_id == study.id, Stimulus.purpose == "main")

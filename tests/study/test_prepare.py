@@ -54,7 +54,7 @@ def frozen(url: str, name: str | None = None) -> Study:
 
 
 def of(study: Study, purpose: str) -> list[Stimulus]:
-    return [stimulus for stimulus in study.prepare.stimuli if stimulus.purpose == purpose]
+    return [stimulus for stimulus in study.stimuli if stimulus.purpose == purpose]
 
 
 def made(tmp_path_factory: pytest.TempPathFactory, further: str) -> Study:
@@ -149,7 +149,7 @@ def test_practice_and_attention_check_show_other_pictures(study, fakes):
 
 def test_checks_and_practice_can_be_left_out(tmp_path_factory):
     study = made(tmp_path_factory, "practice = 0\npairs = 2\n[checks]\nattention = false")
-    assert {stimulus.purpose for stimulus in study.prepare.stimuli} == {"main"}
+    assert {stimulus.purpose for stimulus in study.stimuli} == {"main"}
 
 
 # The pictures
@@ -202,18 +202,18 @@ def test_the_manifest_holds_the_hash_of_everything(tmp_path):
     file, url = write(tmp_path, "practice = 1"), f"sqlite:///{tmp_path / 's.sqlite'}"
     assert prepare.main([str(file), "--db", url]) == 0
     study = frozen(url)
-    manifest = study.prepare.manifest
+    manifest = study.manifest
     assert study.manifest_sha256 == digest(manifest)
     assert manifest["study_file_sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
-    assert manifest["config_sha256"] == digest(study.plan.config)
-    assert manifest["texts_sha256"] == digest(study.plan.config["texts"])
+    assert manifest["config_sha256"] == digest(study.config)
+    assert manifest["texts_sha256"] == digest(study.config["texts"])
     shipped = weights_path("colornet").read_bytes()
     assert manifest["weights"] == {"colornet": hashlib.sha256(shipped).hexdigest()}
     assert manifest["seed"] == study.seed == 1
     assert {"python", "numpy", "torch", "pillow"} <= manifest["versions"].keys()
     told = {(p["picture"], p["arm"]): p for p in manifest["pictures"]}
-    assert len(told) == len(study.prepare.stimuli) == 10 * 2 + 1 + 1
-    for stimulus in study.prepare.stimuli:
+    assert len(told) == len(study.stimuli) == 10 * 2 + 1 + 1
+    for stimulus in study.stimuli:
         row = told[stimulus.picture, stimulus.arm]
         assert row["gray_sha256"] == hashlib.sha256(stimulus.gray_png).hexdigest()
         assert row["color_sha256"] == hashlib.sha256(stimulus.color_png).hexdigest()
@@ -224,7 +224,7 @@ def test_the_config_is_stored_with_the_seed_that_was_drawn(tmp_path, capsys):
     url = f"sqlite:///{tmp_path / 's.sqlite'}"
     assert prepare.main(["--rendered", "--pairs", "2", "--name", "drawn", "--db", url]) == 0
     study = frozen(url)
-    config = StudyConfig.model_validate(study.plan.config)
+    config = StudyConfig.model_validate(study.config)
     assert (config.name, config.pairs, config.seed) == ("drawn", 2, study.seed)
     assert f"seed {study.seed}" in capsys.readouterr().out
 
@@ -334,9 +334,7 @@ def test_fruits360_pictures_come_from_test_and_from_different_varieties(rendered
     assert len(pictures) == 10
     assert all((rendered_dir / picture).is_file() for picture in pictures)
     assert len({Path(picture).parent for picture in pictures}) == 9, "all nine varieties"
-    assert {pixels(stimulus.color_png).shape for stimulus in study.prepare.stimuli} == {
-        (100, 100, 3)
-    }
+    assert {pixels(stimulus.color_png).shape for stimulus in study.stimuli} == {(100, 100, 3)}
 
 
 def test_a_prepared_study_of_real_pictures(fruits360_dir, tmp_path, capsys):
@@ -371,11 +369,11 @@ def test_pictures_can_be_photos_of_a_folder(folder):
     assert study.pictures_from == "photographs"
     assert Counter(s.kind for s in of(study, "main")) == {"Apple": 10, "Pear": 10}
     assert len({s.picture for s in of(study, "main")}) == 10
-    for stimulus in study.prepare.stimuli:
+    for stimulus in study.stimuli:
         assert (folder / "photos" / stimulus.picture).is_file()
         assert sorted(pixels(stimulus.color_png).shape[:2]) == [171, 256]
     for picture in {stimulus.picture for stimulus in of(study, "main")}:
-        check_versions([s for s in study.prepare.stimuli if s.picture == picture])
+        check_versions([s for s in study.stimuli if s.picture == picture])
 
 
 def test_photos_that_cannot_be_shown_are_named(folder, capsys):

@@ -380,7 +380,7 @@ def test_a_reload_the_back_button_and_a_restart_go_on_at_the_same_pair(browser, 
         page.reload()
         wait_for_pair(page, 2)
         assert sources(page) == pictures
-        assert study.stats.ratings() == [8]
+        assert study.ratings() == [8]
     page.context.close()
 
 
@@ -490,7 +490,7 @@ def test_half_points_by_keyboard(page, tmp_path):
         for key in ("ArrowRight", "ArrowRight", "Enter"):
             page.keyboard.press(key)
         wait_for_pair(page, 2)
-        assert study.stats.ratings() == [8.5]
+        assert study.ratings() == [8.5]
         page.goto("about:blank")
 
 

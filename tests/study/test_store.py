@@ -288,15 +288,15 @@ def test_an_old_database_keeps_every_rating(old_url):
 def test_an_old_study_is_told_as_what_it_was(old_url):
     with reading(connect(old_url)) as database:
         study = queries.find_study(database, OLD_STUDY)
-        config = StudyConfig.model_validate(study.plan.config)
+        config = StudyConfig.model_validate(study.config)
         assert (config.protocol, config.mode, config.pairs) == ("rating", "paper", 10)
         assert config.arms == ("control", "paper")
         assert (config.scale.step, config.practice, config.seed) == (0.5, 0, 2**40)
         assert not config.checks.attention
         assert not config.checks.too_fast_seconds
-        assert study.prepare.manifest["weights"] == {"paper": "ab" * 32}
-        assert [row["list"] for row in study.prepare.manifest["pictures"]].count("A") == 10
-        lists = [stimulus.list_name for stimulus in study.prepare.stimuli]
+        assert study.manifest["weights"] == {"paper": "ab" * 32}
+        assert [row["list"] for row in study.manifest["pictures"]].count("A") == 10
+        lists = [stimulus.list_name for stimulus in study.stimuli]
         assert lists.count("A") == lists.count(None) == 10
         sessions = database.scalars(sa.select(RatingSession).order_by(RatingSession.id)).all()
         assert sessions[3].seen_at == BEGAN + timedelta(minutes=2)
