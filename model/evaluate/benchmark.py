@@ -23,6 +23,7 @@ from model.color import rgb_to_lab
 from model.colorizer.output import save_png
 from model.colorizer.pipeline import DEFAULT_WEIGHTS, Colorizer
 from model.data.rendered import render
+from model.evaluate.goals import SPEED
 from model.networks.zhang import ZhangNet
 from model.photos import read_photo
 from model.weights import WeightsError
@@ -97,12 +98,8 @@ def main(argv: list[str] | None = None) -> int:
         print(f"model.benchmark: {error}", file=sys.stderr)
         return 2
     with tempfile.TemporaryDirectory() as folder:
-        rows = {
-            f"forward pass, {SIDE} px, against Zhang et al. 2016": forward_pass(colorizer),
-            "12-megapixel JPEG against decode, Lab and back, encode": whole_photo(
-                colorizer, Path(folder)
-            ),
-        }
+        measured = (forward_pass(colorizer), whole_photo(colorizer, Path(folder)))
+    rows = dict(zip(SPEED, measured, strict=True))
     weights, threads = colorizer.name, torch.get_num_threads()
     if arguments.json:
         told = {"weights": weights, "threads": threads, "turns": TURNS, "rows": rows}

@@ -30,31 +30,14 @@ from model.data import fruits360
 from model.data.collections import PHOTO_SIDE, Photos
 from model.data.fruits360 import Pictures
 from model.evaluate.figures import evaluate
+from model.evaluate.goals import SETS, as_markdown
 from model.evaluate.machine_rater import machine_rater
 from model.metrics import WHITE, ciede2000, fruit_ciede2000, fruit_mask
 from model.photos import shrunk
 from model.weights import WeightsError, available_weights
 
-SETS = {"classic": "test", "unseen": "more-test", "photos": "photos-test"}
 SIDES = (256, 512, 1024)  # pixels, of the same photo
 EVERY = 8  # of the turntable frames, whose neighbours are alike, where pins are measured
-
-# Title of the row, and the goals for classic, unseen and photos: "-" is not measured, "" has none
-ROWS = {
-    "ab_mse": ("ab mean squared error (the paper's loss)", ("0.0006", "0.0025", "0.0090")),
-    "ciede2000_median": (
-        "CIEDE2000 on the fruit (photos: on all in colour), median",
-        ("2", "6", "10"),
-    ),
-    "colorfulness_ratio": ("colourfulness, generated over true", ("0.90 to 1.10",) * 3),
-    "machine_rater": ("machine rater, accuracy (0.5 is chance)", ("0.60", "0.70", "-")),
-    "white_chroma": ("chroma added to white", ("1", "1", "-")),
-    "one_pin": ("CIEDE2000 with one pin", ("-", "4", "-")),
-    "three_pins": ("CIEDE2000 with three pins", ("-", "3", "-")),
-    "pin_near": ("effect of a pin of another hue around it, on the same colour", ("-", "-", "")),
-    "pin_elsewhere": ("effect of that pin on other colours of the photo", ("-", "-", "")),
-    "across_scales": ("CIEDE2000 between 256 px and enlarged to 512 and 1,024", ("-", "-", "2")),
-}
 
 
 def white_chroma(colorizer: Colorizer, pictures: Pictures) -> float:
@@ -155,30 +138,6 @@ def measure(colorizer: Colorizer, sets: dict[str, Pictures | Photos]) -> dict[st
             measured["one_pin"] = with_pins(colorizer, pictures, 1)
             measured["three_pins"] = with_pins(colorizer, pictures, 3)
     return figures
-
-
-def as_markdown(weights: str, figures: dict[str, dict]) -> str:
-    """The table: each figure, and in brackets its goal."""
-    counts = ", ".join(f"{name} {figures[name]['pictures']:,}" for name in figures)
-    lines = [
-        f"# {weights} on pictures that no choice was made on",
-        "",
-        "The classic test split, varieties never trained on, photos never trained on. Pictures:"
-        f" {counts}. In brackets the goal: at most, or between. Made by `python -m model.scorecard"
-        f" --data DIR --more DIR --photos DIR --weights {weights}`.",
-        "",
-        f"| | {' | '.join(SETS)} |",
-        "|---|---|---|---|",
-    ]
-    for key, (title, goals) in ROWS.items():
-        cells = []
-        for name, goal in zip(SETS, goals, strict=True):
-            value = figures.get(name, {}).get(key)
-            digits = 4 if key == "ab_mse" else 2
-            beside = f" ({goal})" if goal else ""
-            cells.append("-" if value is None else f"{value:.{digits}f}{beside}")
-        lines.append(f"| {title} | {' | '.join(cells)} |")
-    return "\n".join([*lines, ""])
 
 
 def by_variety(figures: dict[str, dict]) -> pd.DataFrame:
