@@ -19,7 +19,7 @@ from study.db.queries import find_study
 from study.db.tables import Stimulus, Study
 from study.errors import StudyError
 from study.prepare.manifest import digest
-from study.report.wording import count, p_value
+from study.wording import count, p_value
 
 L_LIMIT = 1.0  # of 100, between the versions of a picture
 TOKEN_BITS = 128

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from study.plan.config import Checks, StudyConfig
 from study.report.source import Frozen
-from study.report.wording import RESAMPLED, T_INTERVAL, count, day, family, points, several
+from study.report.wording import RESAMPLED, T_INTERVAL, family, several
+from study.wording import count, day, points
 
 ANALYSIS_PACKAGES = ("numpy", "pandas", "scipy", "statsmodels", "pingouin", "krippendorff")
 

@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from PIL import Image
 
+from study import wording as words
 from study.report import methods, plots, wording
 from study.report.source import Picture, Source
 from study.stats.ratings import CONTROL
@@ -36,7 +37,8 @@ def as_html(source: Source, report: dict) -> str:
         report=report,
         study=study,
         say=wording,
-        title=study.config.title if study else wording.printable(Path(source.name).name, 120),
+        words=words,
+        title=study.config.title if study else words.printable(Path(source.name).name, 120),
         colours=plots.colours(report["models"]),
         models=_models(source, report),
         plots=_plots(source, report),
@@ -92,7 +94,7 @@ def _picture(name: str, image: Picture | None, scores: dict, report: dict) -> di
     if image:
         conditions = [each for each in conditions if each in image.colors]
     return {
-        "name": wording.printable(name, 120),
+        "name": words.printable(name, 120),
         "gray": _data_uri(image.gray) if image else None,
         "versions": [
             {

@@ -17,8 +17,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from study.report.wording import count, decimals, percent, printable, with_control
+from study.report.wording import with_control
 from study.stats.ratings import CONTROL, rater_means
+from study.wording import count, decimals, percent, printable
 
 CONTROL_COLOUR = "#0072B2"
 MODEL_COLOURS = ("#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#B09E00", "#8A6FBF")

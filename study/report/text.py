@@ -12,18 +12,12 @@ from study.report.wording import (
     T_INTERVAL,
     agreement_notes,
     contrast,
-    count,
-    decimals,
     difference,
     family,
-    interval,
     notes,
     nothing,
     overview,
     overview_unit,
-    p_value,
-    percent,
-    printable,
     remarks,
     several,
     tests,
@@ -31,6 +25,7 @@ from study.report.wording import (
     with_control,
     without_failed,
 )
+from study.wording import count, decimals, interval, p_value, percent, printable
 
 WIDTH = 100  # characters
 MANY = 12  # rows of a table, beyond which the text shows the ends only

@@ -1,11 +1,11 @@
 """What the text and the page of a report share: sentences, rows of tests, numbers in words."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
 
 from study.stats.contrasts import OTHER_BOTH, OTHER_RATERS
 from study.stats.ratings import CONTROL
+from study.wording import count, decimals, degrees, interval, p_value, percentage_points, points
 
 SIMULATED = (
     "SIMULATED RATERS: programs gave these ratings. They try out the study and are no result about"
@@ -117,7 +117,10 @@ def tests(report: dict, comparison: dict) -> list[Test]:
         ("t test, pictures", found["pictures"]),
         ("paired t test", paired),
     ):
-        statistic = "-" if test["t"] is None else f"t({_df(test['df'])}) = {decimals(test['t'])}"
+        named = f"t({degrees(test['df'])}) = {decimals(test['t'])}"
+        statistic = "-" if test["t"] is None else named
+            "-" if test["t"] is None else f"t({degrees(test['df'])}) = {decimals(test['t'])}"
+        )
         limits = interval(test["ci_low"], test["ci_high"])
         marked = any(test is found[key] for key in report["recommended"])
         rows.append(Test(name, statistic, limits, p_value(test["p"]), test["speaks_for"], marked))
@@ -181,7 +184,7 @@ def headline_p(report: dict, comparison: dict) -> str:
 
 def overview(report: dict) -> list[list[str]]:
     """All differences where there are several, a row each: name, mean, interval, p, adjusted p."""
-    form = _percentage_points if report["protocol"] == "real-or-fake" else decimals
+    form = percentage_points if report["protocol"] == "real-or-fake" else decimals
     rows = []
     for each in report["comparisons"] if several(report) else []:
         test = best(report, each)
@@ -286,60 +289,3 @@ def equivalence(test: dict | None) -> str:
     answer = "Yes" if test["equivalent"] else "Not shown"
     limits = interval(test["ci_low"], test["ci_high"])
     return f"{within} {answer}: two one-sided t tests, {p_value(test['p'])}, 90% interval {limits}."
-
-
-# Numbers
-
-
-def printable(text: object, width: int) -> str:
-    """`text` without control characters, cut where it is longer than `width`.
-
-    >>> printable("plum\\x1b[2J and pear", 9)
-    'plum?[2J…'
-    """
-    clean = "".join(each if each.isprintable() else "?" for each in str(text))
-    return clean if len(clean) <= width else clean[: width - 1] + "…"
-
-
-def count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def day(iso: str) -> str:
-    """
-    >>> day("2026-05-03")
-    '3 May 2026'
-    """
-    return f"{date.fromisoformat(iso):%-d %B %Y}"
-
-
-def points(value: float) -> str:
-    return f"{value:g} point{'' if value == 1 else 's'}"
-
-
-def decimals(value: float | None, digits: int = 2) -> str:
-    return "-" if value is None else f"{value:z.{digits}f}"
-
-
-def percent(value: float | None) -> str:
-    return "-" if value is None else f"{value:.0%}"
-
-
-def _percentage_points(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:z.0f}"
-
-
-def interval(low: float | None, high: float | None, form: Callable[[float], str] = decimals) -> str:
-    return "-" if low is None or high is None else f"{form(low)} to {form(high)}"
-
-
-def p_value(value: float | None) -> str:
-    if value is None:
-        return "p = -"
-    if value > 0.9995:
-        return "p > .999"
-    return "p < .001" if value < 0.001 else "p = " + f"{value:.3f}".removeprefix("0")
-
-
-def _df(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1f}".removesuffix(".0")

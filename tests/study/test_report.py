@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from study import wording as words
 from study.report import __main__ as report
 from study.report import wording
 
@@ -90,16 +91,16 @@ def test_mean_interval_and_p_are_of_one_and_the_same_test(write, capsys, tmp_pat
     assert abs(test["mean"] - paired["mean"]) > 0.5, "the lists are of unequal size"
     control, generated = (row["mean"] for row in figures["conditions"])
     assert control - generated == pytest.approx(test["mean"])
-    limits = wording.interval(test["ci_low"], test["ci_high"])
-    shown = f"mean {wording.decimals(test['mean'])}, 95% interval {limits}, "
-    shown += f"{wording.p_value(test['p'])} (t test over raters and pictures)"
+    limits = words.interval(test["ci_low"], test["ci_high"])
+    shown = f"mean {words.decimals(test['mean'])}, 95% interval {limits}, "
+    shown += f"{words.p_value(test['p'])} (t test over raters and pictures)"
     report.main(["--ratings", path])
     text = capsys.readouterr().out
     assert shown in text
     assert "do not read them" in text
     page = html.unescape(page.read_text()).replace("\N{NO-BREAK SPACE}", " ")
     assert shown in page
-    assert f"<b>{wording.decimals(test['mean'])}</b>" in page
+    assert f"<b>{words.decimals(test['mean'])}</b>" in page
 
 
 def test_without_the_recommended_test_another_is_shown_whole():
@@ -174,10 +175,10 @@ def test_models_are_compared_with_each_other_and_all_p_values_adjusted(write, tm
     p = sorted((each["tests"]["both"]["p"], each["p_holm"]) for each in compared)
     assert p[0][1] == pytest.approx(3 * p[0][0])
     assert p[2][1] == pytest.approx(max(3 * p[0][0], 2 * p[1][0], p[2][0]))
-    headline = f"Holm-adjusted {wording.p_value(compared[0]['p_holm'])}, unadjusted "
+    headline = f"Holm-adjusted {words.p_value(compared[0]['p_holm'])}, unadjusted "
     assert report.main(["--ratings", path]) == 0
     text = capsys.readouterr().out
-    assert cells(text, "colornet - zhang")[3] == wording.decimals(means[2])
+    assert cells(text, "colornet - zhang")[3] == words.decimals(means[2])
     assert headline in " ".join(text.split())
     page = html.unescape(page.read_text()).replace("\N{NO-BREAK SPACE}", " ")
     assert page.count(headline) == 2, "the card and the sentence"

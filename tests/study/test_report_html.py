@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
+from study import wording as words
 from study.db.engine import connect, writing
 from study.db.tables import Answer, Stimulus, Study
 from study.plan.texts import Texts
@@ -121,7 +122,7 @@ def test_methods_tell_when_who_was_left_out_and_how_large_the_pictures_were(tmp_
     source = load(url=url)
     told = " ".join(methods(source.study, findings(source)))
     for part in (
-        f"6 raters gave consent on {wording.day(source.sessions.first)} and 6 finished.",
+        f"6 raters gave consent on {words.day(source.sessions.first)} and 6 finished.",
         "Places were limited to 20.",
         "No session was left unfinished.",
         "1 rater failed one or more of them; nobody was excluded from the main analysis",
