@@ -119,8 +119,6 @@ def tests(report: dict, comparison: dict) -> list[Test]:
     ):
         named = f"t({degrees(test['df'])}) = {decimals(test['t'])}"
         statistic = "-" if test["t"] is None else named
-            "-" if test["t"] is None else f"t({degrees(test['df'])}) = {decimals(test['t'])}"
-        )
         limits = interval(test["ci_low"], test["ci_high"])
         marked = any(test is found[key] for key in report["recommended"])
         rows.append(Test(name, statistic, limits, p_value(test["p"]), test["speaks_for"], marked))
