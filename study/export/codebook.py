@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+from study.plan.protocols import PROTOCOLS
+from study.plan.questions import QUESTIONS
+
 
 @dataclass(frozen=True)
 class Column:
@@ -31,6 +34,21 @@ STIMULUS = {
     "arm": Column("control, or the model that made the colours", "control or the model's name"),
 }
 
+
+def _by_protocol(column: str, meaning: str = "") -> Column:
+    """A column whose meaning each protocol declares; the others leave it empty."""
+    declared = {p.name: p.columns[column] for p in PROTOCOLS.values() if column in p.columns}
+    meanings = [f"{name}: {says}" for name, (says, _) in declared.items()]
+    if len(declared) < len(PROTOCOLS):
+        meanings.append("else empty")
+    return Column(
+        "; ".join([meaning, *meanings] if meaning else meanings),
+        "; or ".join(dict.fromkeys(values for _, values in declared.values())),
+    )
+
+
+ANSWERS = {question.step: tuple(question.choices) or ("text",) for question in QUESTIONS}
+
 TABLES: dict[str, dict[str, Column]] = {
     "ratings": COMMON
     | {
@@ -41,16 +59,10 @@ TABLES: dict[str, dict[str, Column]] = {
     }
     | STIMULUS
     | {
-        "rating": Column(
-            "the answer exactly as given: how good the colours are; of real-or-fake, 1 if the rater"
-            " took the true picture for the fake (fooled), else 0",
-            "points, 0 (worst) to 10; or 0, 1",
-        ),
+        "rating": _by_protocol("rating", "the answer exactly as given"),
         "step": Column("of the scale when the answer was given", "points, 0.5 or 1"),
-        "choice": Column(
-            "of real-or-fake: the picture taken for the fake; else empty", "left, right"
-        ),
-        "side": Column("of real-or-fake: where the fake was; else empty", "left, right"),
+        "choice": _by_protocol("choice"),
+        "side": _by_protocol("side"),
         "shown_at": Column("when the server first handed out the pair", MOMENT),
         "rated_at": Column("when the server stored the answer", MOMENT),
         "response_ms": Column(
@@ -79,13 +91,10 @@ TABLES: dict[str, dict[str, Column]] = {
     },
     "answers": COMMON
     | {
-        "question": Column(
-            "color_vision, screen, instructions, comment, or plate and the plate's name"
-        ),
+        "question": Column("what was asked", ", ".join(ANSWERS)),
         "answer": Column(
             "what was chosen or written",
-            "color_vision: normal, deficient, unknown, rather not say; screen: all, not all;"
-            " plate: 0 to 9, none; instructions: read; comment: text",
+            "; ".join(f"{step}: {', '.join(choices)}" for step, choices in ANSWERS.items()),
         ),
         "answered_at": Column("when the server stored it", MOMENT),
     },

@@ -1,7 +1,7 @@
-"""What a study is: its TOML file, read and judged.
+"""The study file: a TOML file, read and checked.
 
-`python -m study.prepare --template` prints a file with every field. A mistake is named with its
-line, in a sentence. The frozen study keeps `StudyConfig.model_dump(mode="json")`.
+`python -m study.prepare --template` prints a file with every field. Each mistake is reported in a
+sentence with its line. The frozen study keeps `StudyConfig.model_dump(mode="json")`.
 """
 
 import json
@@ -17,16 +17,19 @@ from pydantic import (
     Field,
     ValidationError,
     ValidationInfo,
+    create_model,
     field_validator,
 )
 
 from model.weights import WeightsError, weights_path
 from study.plan.mistakes import StudyFileError, TomlFile, validated
+from study.plan.protocols import PROTOCOLS, RATING, Protocol
+from study.plan.questions import QUESTIONS, Question, asked
 from study.plan.texts import Texts
 
-CONTROL = "control"  # the arm in true colours
+CONTROL = "control"  # The arm in true colours.
+SECONDS_BESIDES = 60  # Time that a rater takes for all but the pairs, in seconds.
 SLUG = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
-SECONDS = {"rating": 10, "real-or-fake": 6}  # a rater's for one pair, to tell how long it takes
 Line = Annotated[str, Field(max_length=500)]
 
 
@@ -46,27 +49,33 @@ class Part(BaseModel):
 
 
 class Scale(Part):
-    """From 0 to 10; its ends are texts."""
+    """The scale from 0 to 10; what its ends mean are texts."""
 
     step: Literal[0.5, 1] = 1
 
     @field_validator("step", mode="before")
     @classmethod
     def _is_number(cls, step: object) -> object:
-        if isinstance(step, bool):  # which Python takes for 0 or 1
+        if isinstance(step, bool):  # Python takes it for 0 or 1.
             raise ValueError(f"must be 0.5 or 1, not {json.dumps(step)}")
         return step
 
 
-class Checks(Part):
-    """What is asked and looked at to judge a session's quality. Nobody is dropped by it."""
+class _Checks(Part):
+    """The checks that belong to no question."""
 
-    attention: bool = True  # one obviously wrong picture
-    too_fast_seconds: float | None = Field(0.7, ge=0, le=60)  # 0: off
+    attention: bool = True  # One obviously wrong picture.
+    too_fast_seconds: float | None = Field(0.7, ge=0, le=60)  # 0 switches it off.
     straight_lining: bool = True
-    color_vision: bool = True  # the question
-    plates: bool = False
-    screen: bool = True
+
+
+Checks = create_model(
+    "Checks",
+    __base__=_Checks,
+    __doc__="""What is asked and looked at to judge a session's quality; nobody is dropped for it.
+    Each optional question has its switch here.""",
+    **{question.step: (bool, True) for question in QUESTIONS if question.optional},
+)
 
 
 class Recruitment(Part):
@@ -78,7 +87,7 @@ class Recruitment(Part):
 
 
 class Completion(Part):
-    """What the recruiting service wants to be told at the end."""
+    """What the recruiting service expects at the end."""
 
     code: str = Field("", max_length=100)
     url: Line = ""
@@ -97,9 +106,9 @@ class Completion(Part):
         return url
 
 
-def _by_protocol(rating: int, real_or_fake: int) -> Callable[[dict], int]:
-    """A default; that of real-or-fake is as in Zhang et al. 2016."""
-    return lambda fields: real_or_fake if fields.get("protocol") == "real-or-fake" else rating
+def _by_protocol(name: str) -> Callable[[dict], int]:
+    """A default that the protocol declares."""
+    return lambda fields: getattr(PROTOCOLS[fields.get("protocol", RATING.name)], name)
 
 
 class StudyConfig(Part):
@@ -107,26 +116,27 @@ class StudyConfig(Part):
 
     Attributes:
         arms: "control" and the models: names of weights, or .safetensors files.
-        pairs: that are analysed, for each rater.
+        pairs: number of analysed pairs for each rater.
         pictures: "fruits360", "rendered", or a folder of colour photos.
-        seed: draws the pictures; None: a random one, which is recorded.
-        practice: pairs with feedback before the others, never analysed.
-        quota: finished and live sessions at which nobody new is let in; who comes back is.
-        stale_minutes: without a sign of life, after which a session is no longer live.
-        exposure_seconds: for which real-or-fake shows a pair.
+        seed: of the draw of the pictures; None: a random one, which is recorded.
+        practice: number of pairs with feedback before the others, never analysed.
+        quota: number of finished and live sessions at which no new rater is let in; a returning
+            rater is.
+        stale_minutes: time without a sign of life after which a session counts as abandoned.
+        exposure_seconds: time for which a timed protocol shows a pair.
         margin: difference of mean ratings, in points, that would not matter.
-        contact: whom raters can ask.
+        contact: the person whom raters can ask.
     """
 
     name: str = Field(pattern=SLUG, max_length=100)
     title: Name
-    protocol: Literal["rating", "real-or-fake"] = "rating"
+    protocol: Literal[tuple(PROTOCOLS)] = RATING.name
     mode: Literal["counterbalanced", "paper"] = "counterbalanced"
     arms: tuple[str, ...] = (CONTROL, "colornet")
-    pairs: int = Field(default_factory=_by_protocol(10, 40), ge=2, le=1000, validate_default=True)
+    pairs: int = Field(default_factory=_by_protocol("pairs"), ge=2, le=1000, validate_default=True)
     pictures: Line = "fruits360"
     seed: int | None = Field(None, ge=0, lt=2**63)
-    practice: int = Field(default_factory=_by_protocol(2, 10), ge=0, le=20)
+    practice: int = Field(default_factory=_by_protocol("practice"), ge=0, le=20)
     scale: Scale = Scale()
     checks: Checks = Checks()
     quota: int | None = Field(None, ge=1)
@@ -161,8 +171,9 @@ class StudyConfig(Part):
     @classmethod
     def _can_be_dealt_out(cls, pairs: int, info: ValidationInfo) -> int:
         if not {"protocol", "mode", "arms"} <= info.data.keys():
-            return pairs  # what is wrong there is told already
-        shown = _shown_arms(info.data["protocol"], info.data["arms"])
+            return pairs  # The mistake in one of those is reported already.
+        labels = [arm_label(arm) for arm in info.data["arms"]]
+        shown = PROTOCOLS[info.data["protocol"]].shown_arms(labels)
         if pairs % len(shown):
             counted = "even" if len(shown) == 2 else f"a multiple of {len(shown)}"
             raise ValueError(f"must be {counted}, as many for each of {', '.join(shown)}")
@@ -170,8 +181,8 @@ class StudyConfig(Part):
 
     @classmethod
     def frozen(cls, stored: dict) -> "StudyConfig":
-        """As the database keeps it; what an older version froze and this one no longer knows has
-        no meaning and is left out."""
+        """The study as the database keeps it. Fields of an earlier version that this one does not
+        know have no meaning any more and are left out."""
         return cls.model_validate(stored, extra="ignore")
 
     @property
@@ -180,39 +191,53 @@ class StudyConfig(Part):
         return {arm_label(arm): arm for arm in self.arms if arm != CONTROL}
 
     @property
+    def task(self) -> Protocol:
+        """What raters do at a pair, as the protocol declares it."""
+        return PROTOCOLS[self.protocol]
+
+    @property
     def shown_arms(self) -> tuple[str, ...]:
-        """Labels of the arms that a trial can be in: real-or-fake has the control in each."""
-        return _shown_arms(self.protocol, self.arms)
+        """Labels of the arms that a trial can be in."""
+        return self.task.shown_arms([arm_label(arm) for arm in self.arms])
 
     @property
     def shown_pairs(self) -> int:
         """Pairs that a rater sees after the practice."""
         return self.pairs + self.checks.attention
 
+    @property
+    def questions(self) -> list[Question]:
+        """The questions besides the pairs, in their order."""
+        return asked(self.checks)
+
     def consent_text(self) -> str:
         """All that a rater agrees to, Markdown."""
-        texts = self.texts
-        task = texts.task_rating if self.protocol == "rating" else texts.task_real_or_fake
-        seconds = 60 + SECONDS[self.protocol] * (self.shown_pairs + self.practice)
-        task = task.format(pairs=self.shown_pairs, minutes=max(2, round(seconds / 60)))
-        return f"{task}\n{texts.consent.format(contact=self.contact)}"
+        seconds = SECONDS_BESIDES + self.task.seconds * (self.shown_pairs + self.practice)
+        minutes = max(2, round(seconds / 60))
+        task = self.filled(self.task.consent, pairs=self.shown_pairs, minutes=minutes)
+        return f"{task}\n{self.filled('consent')}"
 
     def instructions_text(self) -> str:
         """What to do, Markdown."""
-        texts = self.texts
-        if self.protocol == "rating":
-            ends = {"scale_low": texts.scale_low, "scale_high": texts.scale_high}
-            text = texts.instructions_rating.format(**ends)
-        else:
-            text = texts.instructions_real_or_fake.format(seconds=f"{self.exposure_seconds:g}")
-        return f"{text}\n{texts.practice.format(practice=self.practice)}" if self.practice else text
+        text = self.filled(self.task.instructions)
+        return f"{text}\n{self.filled('practice')}" if self.practice else text
 
     def debrief_text(self) -> str:
-        """What the study was about, Markdown; only for who has answered everything."""
-        texts = self.texts
-        about = texts.debrief_rating if self.protocol == "rating" else texts.debrief_real_or_fake
-        about = about.format(contact=self.contact)
-        return f"{about}\n{texts.debrief_attention}" if self.checks.attention else about
+        """What the study was about, Markdown; only for raters who have answered everything."""
+        about = self.filled(self.task.debrief)
+        return f"{about}\n{self.texts.debrief_attention}" if self.checks.attention else about
+
+    def filled(self, key: str, **values: object) -> str:
+        """The text of that key, its braces filled from the study and from `values`."""
+        known = {
+            "contact": self.contact,
+            "practice": self.practice,
+            "seconds": f"{self.exposure_seconds:g}",
+            "step": f"{self.scale.step:g}",
+            "scale_low": self.texts.scale_low,
+            "scale_high": self.texts.scale_high,
+        }
+        return getattr(self.texts, key).format(**known | values)
 
 
 def arm_label(arm: str) -> str:
@@ -227,11 +252,6 @@ def arm_label(arm: str) -> str:
 def arm_weights(arm: str, base: Path) -> str | Path:
     """The weights of an arm for `Colorizer.load`; a file is looked for from the folder `base`."""
     return base / arm if arm.endswith(".safetensors") else arm
-
-
-def _shown_arms(protocol: str, arms: tuple[str, ...]) -> tuple[str, ...]:
-    labels = tuple(arm_label(arm) for arm in arms)
-    return labels if protocol == "rating" else labels[1:]
 
 
 # Reading

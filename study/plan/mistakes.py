@@ -146,7 +146,7 @@ def _parse(name: str, text: str) -> dict:
 
 
 def _lines(text: str) -> Iterator[tuple[tuple[str, ...], int]]:
-    """The path of every key of a TOML file, ("checks", "plates"), and its line.
+    """The path of every key of a TOML file, ("checks", "screen"), and its line.
 
     A statement is as many lines as it takes until they are TOML.
     """

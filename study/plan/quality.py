@@ -7,12 +7,12 @@ Nobody is dropped here at all; the report shows its figures with and without tho
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from study.plan.config import Checks
+from study.plan.config import StudyConfig
+from study.plan.protocols import Protocol
+from study.plan.questions import Question
 
 PASSED, FAILED, COULD_NOT_RUN = "passed", "failed", "could not run"
-OBVIOUS = 5  # an obviously wrong picture is to be rated below the middle of the scale
-TOO_MANY = 0.5  # share of answers that may be too fast
-PLATES_NEEDED = 1.0  # share of the plates to be read
+TOO_MANY = 0.5  # Share of answers that may be too fast.
 
 
 @dataclass(frozen=True)
@@ -25,50 +25,44 @@ class Outcome:
 
 
 def check(
-    checks: Checks,
+    config: StudyConfig,
     *,
-    rates: bool,
     values: Sequence[float],
     choices: Sequence[str | None],
     times: Sequence[float | None],
     attention: float | None,
-    color_vision: str | None,
-    plates: Mapping[str, bool],
+    answers: Mapping[str, str],
 ) -> list[Outcome]:
     """The outcomes of all checks that the study asks for.
 
     Args:
-        checks: which.
-        rates: pairs are rated on a scale; else a fake is found.
-        values: of the analysed trials: the rating, or 1 for fooled.
-        choices: of the same trials: "left" or "right".
-        times: of the same trials: milliseconds, None where the browser did not tell.
+        config: the study.
+        values: stored values of the analysed trials.
+        choices: of the same trials: "left" or "right", None where they are rated on the scale.
+        times: of the same trials: response times in milliseconds, None where unknown.
         attention: value of the attention check; None where there was none.
-        color_vision: what the rater said of it.
-        plates: whether each plate was read as people with normal colour vision do.
+        answers: {step of a question: the answer}.
     """
-    found = []
+    checks, task, found = config.checks, config.task, []
     if checks.attention:
-        found.append(_attention(attention, rates=rates))
+        found.append(_attention(attention, task))
     if checks.too_fast_seconds:
         found.append(_too_fast(times, checks.too_fast_seconds))
     if checks.straight_lining:
-        found.append(_straight_lining(values if rates else choices))
-    if checks.color_vision:
-        found.append(_color_vision(color_vision))
-    if checks.plates:
-        found.append(_plates(plates))
-    return found
+        found.append(_straight_lining(values if task.answered_by == "scale" else choices))
+    return found + [
+        _answered(question, answers.get(question.step))
+        for question in config.questions
+        if question.check
+    ]
 
 
-def _attention(value: float | None, *, rates: bool) -> Outcome:
+def _attention(value: float | None, task: Protocol) -> Outcome:
     if value is None:
         return Outcome("attention", COULD_NOT_RUN, "no obviously wrong picture was shown")
-    passed = value < (OBVIOUS if rates else 1)
-    said = f"rated the obviously wrong picture {value:g}"
-    if not rates:
-        said = "found the obvious fake" if passed else "took the obvious fake for true"
-    return Outcome("attention", PASSED if passed else FAILED, said)
+    passed = value < task.obvious
+    detail = (task.obvious_found if passed else task.obvious_missed).format(value=value)
+    return Outcome("attention", PASSED if passed else FAILED, detail)
 
 
 def _too_fast(times: Sequence[float | None], seconds: float) -> Outcome:
@@ -91,14 +85,8 @@ def _straight_lining(answers: Sequence) -> Outcome:
     return Outcome("one answer throughout", PASSED if different > 1 else FAILED, detail)
 
 
-def _color_vision(said: str | None) -> Outcome:
-    outcome = {"normal": PASSED, "deficient": FAILED}.get(said, COULD_NOT_RUN)
-    return Outcome("colour vision", outcome, f"said: {said or 'nothing'}")
-
-
-def _plates(read: Mapping[str, bool]) -> Outcome:
-    if not read:
-        return Outcome("plates", COULD_NOT_RUN, "no plate was shown")
-    right = sum(read.values())
-    passed = right >= PLATES_NEEDED * len(read)
-    return Outcome("plates", PASSED if passed else FAILED, f"{right} of {len(read)} plates read")
+def _answered(question: Question, said: str | None) -> Outcome:
+    outcome = COULD_NOT_RUN
+    if said in question.passed + question.failed:
+        outcome = PASSED if said in question.passed else FAILED
+    return Outcome(question.check, outcome, f"said: {said or 'nothing'}")

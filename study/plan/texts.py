@@ -1,55 +1,31 @@
-"""Every sentence that a rater sees, in one place, so that a study can be translated whole.
+"""Every sentence that a rater reads, so that a study can be translated as a whole.
 
     python -m study.prepare --texts > german.toml
 
-writes them as a file to translate; `texts_file = "german.toml"` in the study file takes it. Words
-in braces are filled in; the English text shows which there are. Nothing here may tell a rater,
-before the last answer, which colours are true; only feedback on practice pictures does.
+writes a file to translate, which `texts_file = "german.toml"` in the study file names. Words in
+braces are filled in; the English text shows which ones a text has. Before the last answer no text
+may tell a rater which colours are true, except the feedback on practice pairs. Texts of a single
+question or protocol are declared with it.
 """
 
 import json
 import string
 
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import BaseModel, ConfigDict, create_model, field_validator
 
-SAMPLES = {  # what may stand in braces, with a value to try a text with
-    "pairs": 10,
-    "practice": 2,
-    "minutes": 3,
-    "seconds": "1",
-    "contact": "Jo, jo@example.org",
-    "scale_low": "0 = very bad",
-    "scale_high": "10 = very good",
-    "number": 1,
-    "total": 10,
-    "value": "'x'",
-    "step": "1",
-    "limit": 2000,
-    "code": "C1234",
-    "pictures_from": "photographs",
-    "size": 256,
-    "narrow": 160,
-}
-WHOLE = ("consent", "debrief_rating", "debrief_real_or_fake")  # may say it all without braces
+from study.plan.protocols import PROTOCOLS
+from study.plan.questions import QUESTIONS
+
+MAY_LACK_BRACES = {"consent", *(protocol.debrief for protocol in PROTOCOLS.values())}
 
 
-class Texts(BaseModel):
-    """The texts of a study. Markdown, but for labels, buttons and sentences about mistakes."""
+class _Texts(BaseModel):
+    """The texts that belong to no single question or protocol."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     # Before the first picture
     consent_title: str = "Before you begin"
-    task_rating: str = """
-You will see {pairs} pairs of pictures, one pair at a time: a grayscale picture, and the same
-picture in colour. For each pair you say how good the colours are, from 0 to 10. It takes about
-{minutes} minutes.
-"""
-    task_real_or_fake: str = """
-You will see {pairs} pairs of pictures, one pair at a time and only for a moment: the same picture
-twice, once in its true colours and once in colours that a program made up. For each pair you say
-which one has the made-up colours. It takes about {minutes} minutes.
-"""
     consent: str = """
 **What is stored:** your answers; the order of the pictures; when you began, came back, were last
 here, and saw and answered each pair; how long you took; the size and the pixel ratio of your
@@ -72,41 +48,11 @@ Questions about the study, or about what is stored of you: {contact}.
     pictures_folder: str = "photographs"
 
     # Questions
-    color_vision: str = "Do you have a colour vision deficiency (are you colour-blind)?"
-    color_vision_normal: str = "No"
-    color_vision_deficient: str = "Yes"
-    color_vision_unknown: str = "I do not know"
-    color_vision_silent: str = "I would rather not say"
-    plate: str = "Which digit do you see among the dots? If you see none, that is fine: say so."
-    plate_none: str = "None"
-    plate_alt: str = "A disc of coloured dots"
-    screen: str = """
-Please make your screen bright, and switch off night light, blue light filter or anything else that
-changes its colours. Then look at the strip below: it goes from black to white in equal steps. Can
-you tell every step from the next?
-"""
-    screen_all: str = "Yes, all steps"
-    screen_not_all: str = "No, some look the same"
-    screen_alt: str = "A strip of grey steps from black to white"
     go_on: str = "Continue"
     bad_answer: str = "Please choose one of the answers first."
 
     # Instructions and practice
     instructions_title: str = "What to do"
-    instructions_rating: str = """
-Each pair is a grayscale picture and the same picture in colour. Rate how good the colours are:
-
-- **{scale_low}**
-- **{scale_high}**
-
-Use the whole scale. Judge the colours only, not the sharpness or the choice of picture. There is
-no right answer: go by your first impression. You cannot go back to a pair.
-"""
-    instructions_real_or_fake: str = """
-Each pair shows the same picture twice, side by side: once in its true colours, once in colours that
-a program made up. You see both for {seconds} s, then they are hidden, and you choose the one whose
-colours are made up. If you cannot tell, guess. You cannot go back to a pair.
-"""
     picture_size: str = """
 Each picture is shown at {size} x {size} CSS pixels, in a window narrower than 600 at
 {narrow} x {narrow}. Please do not zoom.
@@ -115,56 +61,19 @@ Each picture is shown at {size} x {size} CSS pixels, in a window narrower than 6
     practice: str = "Practice comes first and does not count. Practice pairs: {practice}."
     practice_progress: str = "Practice {number} of {total}"
     practice_over: str = "The practice is over. From here on your answers count."
-    feedback_control: str = "These were the true colours."
-    feedback_generated: str = "These colours were made by a program."
-    feedback_right: str = "Right: the one that you chose had the made-up colours."
-    feedback_wrong: str = "Wrong: the other one had the made-up colours."
 
     # A pair
-    question: str = "How good is the colorization?"
-    scale_low: str = "0 = very bad"
-    scale_high: str = "10 = like a photograph in true colours"
-    keys: str = (
-        "Keys: digits choose a rating (1 and then 0 for 10), the arrow keys move it, Enter goes on."
-    )
-    gray_alt: str = "Grayscale picture"
-    color_alt: str = "Picture in colour"
-    question_real_or_fake: str = "Which one has made-up colours?"
-    left: str = "Left"
-    right: str = "Right"
-    keys_real_or_fake: str = "Keys: the left and right arrow keys choose, Enter goes on."
-    left_alt: str = "Left picture"
-    right_alt: str = "Right picture"
-    show: str = "Show the pictures"
-    hidden: str = "The pictures are hidden now."
     loading: str = "The pictures are on their way."
     picture_missing: str = "A picture did not arrive. Reload the page to go on."
     progress: str = "{number} of {total}"
     next: str = "Next"
-    no_rating: str = "Please choose a rating from 0 to 10 first."
-    bad_rating: str = "{value} is not a rating: choose a number from 0 to 10 in steps of {step}."
-    no_choice: str = "Please choose left or right first."
 
     # The end
-    comment_title: str = "One last thing"
-    comment: str = "Is there anything that you would like to tell us? You may leave this empty."
-    comment_button: str = "Finish"
-    comment_too_long: str = "Please shorten your comment to {limit} characters."
     done_title: str = "Thank you"
     done: str = "All {total} answers are stored. You can close this page."
     completion_code: str = "Your completion code: **{code}**"
     completion_link: str = "Back to the site that sent you here"
     debrief_title: str = "What this was about"
-    debrief_rating: str = """
-Some pictures were in their true colours. The others were made by a program that saw only the
-grayscale picture and had to guess. Your ratings tell how good its colours look beside true ones,
-which is why you were not told which was which. Questions: {contact}.
-"""
-    debrief_real_or_fake: str = """
-One picture of each pair was in its true colours, the other was made by a program that saw only the
-grayscale picture and had to guess. Your answers tell how often its colours pass for true ones.
-Questions: {contact}.
-"""
     debrief_attention: str = """
 One picture was painted blue on purpose. It only shows whether somebody looked at the pictures.
 """
@@ -201,42 +110,45 @@ One picture was painted blue on purpose. It only shows whether somebody looked a
         known = placeholders(cls.model_fields[info.field_name].default)
         try:
             used = placeholders(text)
-            unknown = sorted(used - known)
-            if not unknown:
-                text.format(**SAMPLES)
-        except (ValueError, LookupError, TypeError):
+        except ValueError:
             raise ValueError("has a brace that is not closed or holds more than a word") from None
+        unknown = sorted(used - known)
         there_are = ", ".join(f"{{{name}}}" for name in sorted(known)) or "none"
         if unknown:
             raise ValueError(
                 f"has {{{unknown[0]}}}, which is not filled in; there are: {there_are}"
             )
-        if known - used and info.field_name not in WHOLE:
+        if known - used and info.field_name not in MAY_LACK_BRACES:
             raise ValueError(f"lacks {{{min(known - used)}}}; to be filled in are: {there_are}")
         return text
 
-    def labels(self, kind: str) -> dict[str, str]:
-        """What the answers to a question, "color_vision", "plate" or "screen", are called:
-        {answer as it is stored: label}."""
-        if kind == "color_vision":
-            return {
-                "normal": self.color_vision_normal,
-                "deficient": self.color_vision_deficient,
-                "unknown": self.color_vision_unknown,
-                "rather not say": self.color_vision_silent,
-            }
-        if kind == "plate":
-            return {digit: digit for digit in string.digits} | {"none": self.plate_none}
-        return {"all": self.screen_all, "not all": self.screen_not_all}
+
+Texts = create_model(
+    "Texts",
+    __base__=_Texts,
+    __doc__="""The texts of a study, those of each question and protocol included. Markdown, but for
+    labels, buttons and sentences about mistakes.""",
+    **{
+        key: (str, english)
+        for declared in (*QUESTIONS, *PROTOCOLS.values())
+        for key, english in declared.texts.items()
+    },
+)
 
 
 def placeholders(text: str) -> set[str]:
     """The words that stand in braces.
 
+    Raises:
+        ValueError: a brace is not closed, or it holds a format besides the word.
+
     >>> sorted(placeholders("{number} of {total}"))
     ['number', 'total']
     """
-    return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
+    fields = [field for field in string.Formatter().parse(text) if field[1] is not None]
+    if any(how or conversion for _, _, how, conversion in fields):
+        raise ValueError(f"{text!r} formats a word")
+    return {name for _, name, _, _ in fields}
 
 
 def as_toml(texts: Texts) -> str:

@@ -157,7 +157,7 @@ def make(
         extra: one for each practice pair, and one more for the attention check if there is one.
         colorizers: by the labels of their arms.
     """
-    fakes = config.protocol == "real-or-fake"
+    fakes = config.task.beside == "control"
     dealt = design.lists(len(photos), config.shown_arms, config.mode)
     for index, photo in enumerate(photos):
         if fakes:

@@ -36,20 +36,13 @@ from study.db.tables import (
     now,
 )
 from study.errors import StudyError
-from study.plan import design, plates, quality
+from study.plan import design, quality
 from study.plan.config import StudyConfig
+from study.plan.protocols import SCALE_MAX, SIDES
+from study.plan.questions import COMMENT_LIMIT, Question
 
-SCALE_MAX = 10
-COMMENT_LIMIT = 2_000  # characters
-SIDES = ("left", "right")
 KEPT_PICTURES = 200  # in memory, 200 kB each
 TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
-CHOICES = {  # that a question takes
-    "color_vision": ("normal", "deficient", "unknown", "rather not say"),
-    "plate": (*"0123456789", "none"),
-    "screen": ("all", "not all"),
-    "instructions": ("read",),
-}
 
 # Made once: to make one takes as long as the database does
 WHOLE_SESSION = (
@@ -78,21 +71,6 @@ class Identity:
     external_id: str
     study_ref: str = ""
     session_ref: str = ""
-
-
-@dataclass(frozen=True)
-class Question:
-    """A step without a pair.
-
-    Attributes:
-        step: to be given back with the answer.
-        kind: a key of `CHOICES`, or "comment".
-        png: the plate, if it is one.
-    """
-
-    step: str
-    kind: str
-    png: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -275,7 +253,7 @@ def answer(
         elif step in _steps_answered(found):
             log_event(session, found.study, "answered again", found, step=step)
         elif _asks(upcoming := _current(session, found, config), step):
-            said = _said(upcoming.kind, value, config)
+            said = _said(upcoming, value, config)
             found.answers.append(Answer(step=step, value=said))
             log_event(session, found.study, "answered", found, step=step)
         else:
@@ -370,7 +348,8 @@ def _draw_trials(
 ) -> Iterator[Trial]:
     """The trials of a session, in an order of their own, the attention check not at an end."""
     practice = [s for s in study.stimuli if s.purpose == "practice"]
-    if config.protocol == "real-or-fake":
+    beside_control = config.task.beside == "control"
+    if beside_control:
         practice = [s for s in practice if s.condition == "generated"]
     shown = design.order([s for s in study.stimuli if s.list_name == list_name], rng)
     for stimulus in (s for s in study.stimuli if s.purpose == "attention"):
@@ -386,7 +365,7 @@ def _draw_trials(
         yield Trial(
             stimulus_token=stimulus.token,
             position=position,
-            side=side if config.protocol == "real-or-fake" else None,
+            side=side if beside_control else None,
             **dict(zip(names, tokens, strict=True)),
         )
 
@@ -423,30 +402,19 @@ def _current(session: Session, found: RatingSession, config: StudyConfig) -> Vie
     """The first step without an answer; notes that it is shown."""
     found.seen_at = now()
     answered = _steps_answered(found)
-    for question in _questions(config):
-        if question.step not in answered:
+    for question in config.questions:
+        if question.step not in answered and not question.after_pairs:
             return question
     waiting = [trial for trial in found.trials if trial.rating is None]
     if waiting:
         return _show(session, found, waiting)
     if found.finished_at is None:
         _finish(session, found, config)
-    if "comment" not in answered:
-        return Question("comment", "comment")
+    for question in config.questions:
+        if question.step not in answered:
+            return question
     total = sum(trial.position > 0 for trial in found.trials)
     return Finished(total, config.completion.code, config.completion.url)
-
-
-def _questions(config: StudyConfig) -> Iterator[Question]:
-    """The steps before the first pair."""
-    if config.checks.color_vision:
-        yield Question("color_vision", "color_vision")
-    if config.checks.plates:
-        for plate in plates.PLATES:
-            yield Question(f"plate {plate.name}", "plate", plates.draw(plate))
-    if config.checks.screen:
-        yield Question("screen", "screen")
-    yield Question("instructions", "instructions")
 
 
 def _show(session: Session, found: RatingSession, waiting: list[Trial]) -> Pair:
@@ -472,11 +440,8 @@ def _show(session: Session, found: RatingSession, waiting: list[Trial]) -> Pair:
 
 
 def _feedback(trial: Trial, config: StudyConfig) -> Feedback:
-    texts = config.texts
-    if config.protocol == "real-or-fake":
-        return Feedback(texts.feedback_wrong if trial.rating.value else texts.feedback_right)
-    true = trial.stimulus.condition == "control"
-    return Feedback(texts.feedback_control if true else texts.feedback_generated)
+    key = config.task.feedback(trial.stimulus.condition, trial.rating.value)
+    return Feedback(config.filled(key))
 
 
 def _finish(session: Session, found: RatingSession, config: StudyConfig) -> None:
@@ -486,20 +451,13 @@ def _finish(session: Session, found: RatingSession, config: StudyConfig) -> None
     main = [trial for trial in found.trials if purposes[trial.id] == "main"]
     attention = [trial for trial in found.trials if purposes[trial.id] == "attention"]
     answers = {answer.step: json.loads(answer.value) for answer in found.answers}
-    read = {
-        plate.name: answers[f"plate {plate.name}"] == plate.digit
-        for plate in plates.PLATES
-        if f"plate {plate.name}" in answers
-    }
     outcomes = quality.check(
-        config.checks,
-        rates=config.protocol == "rating",
+        config,
         values=[trial.rating.value for trial in main],
         choices=[trial.rating.choice for trial in main],
         times=[trial.rating.response_ms for trial in main],
         attention=attention[0].rating.value if attention else None,
-        color_vision=answers.get("color_vision"),
-        plates=read,
+        answers=answers,
     )
     for outcome in outcomes:
         row = {"name": outcome.name, "outcome": outcome.outcome, "detail": outcome.detail}
@@ -512,7 +470,7 @@ def _finish(session: Session, found: RatingSession, config: StudyConfig) -> None
 
 def _rating(trial: Trial, value: object, measured: object, config: StudyConfig) -> Rating:
     choice, step = None, config.scale.step
-    if config.protocol == "real-or-fake":
+    if config.task.answered_by == "sides":
         if value not in SIDES:
             raise StudyError(config.texts.no_choice)
         choice, step, number = value, 1, float(value != trial.side)
@@ -538,19 +496,19 @@ def _parse(value: object, config: StudyConfig) -> float:
         raise StudyError(texts.no_rating)
     number = _number(value)
     if not (0 <= number <= SCALE_MAX and (number / step).is_integer()):
-        raise StudyError(texts.bad_rating.format(value=repr(str(value)[:40]), step=f"{step:g}"))
+        raise StudyError(config.filled("bad_rating", value=repr(str(value)[:40])))
     return number
 
 
-def _said(kind: str, value: object, config: StudyConfig) -> str:
+def _said(question: Question, value: object, config: StudyConfig) -> str:
     """The answer to a question as JSON."""
-    if kind == "comment":
+    if not question.choices:
         said = "" if value is None else str(value).strip()
         said = said.encode(errors="replace").decode()  # half a surrogate pair is no character
         if len(said) > COMMENT_LIMIT:
-            raise StudyError(config.texts.comment_too_long.format(limit=COMMENT_LIMIT))
+            raise StudyError(config.filled("comment_too_long", limit=COMMENT_LIMIT))
         return json.dumps(said)
-    if value not in CHOICES[kind]:
+    if value not in tuple(question.choices):  # Anything may arrive, also what has no hash.
         raise StudyError(config.texts.bad_answer)
     return json.dumps(value)
 

@@ -4,7 +4,6 @@
 tokens that are a rater's own, a pair at a time.
 """
 
-import base64
 import html
 import re
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import gradio as gr
 
 from study.plan.config import StudyConfig
+from study.plan.questions import Question
 from study.rate import session
 
 PANELS = ("welcome", "asking", "instructions", "rating_panel", "telling", "commenting", "done")
@@ -24,14 +24,14 @@ def show(seen: session.View | session.Feedback | None, config: StudyConfig) -> S
     """Where a session stands; None: there is none yet."""
     texts = config.texts
     match seen:
-        case session.Question(kind="instructions"):
+        case Question(panel="instructions"):
             title = heading(seen.step, texts.instructions_title, "instructions")
             return _only("instructions") | {"instructions_heading": title, "step": seen.step}
-        case session.Question(kind="comment"):
+        case Question(panel="commenting"):
             return _only("commenting") | {"step": seen.step}
-        case session.Question():
-            text = getattr(texts, seen.kind)
-            labels = [(label, key) for key, label in texts.labels(seen.kind).items()]
+        case Question():
+            text = getattr(texts, seen.step)
+            labels = [(getattr(texts, key), answer) for answer, key in seen.choices.items()]
             return _only("asking") | {
                 "ask_heading": heading(seen.step, config.title, "ask"),
                 "ask": markdown(text),
@@ -62,16 +62,16 @@ def problem(sentence: object) -> Shown:
 
 def pair_html(view: session.Pair, config: StudyConfig) -> str:
     """One pair, its place in the study above it, as HTML. The pictures are fetched by token."""
-    texts, rates = config.texts, config.protocol == "rating"
+    texts, timed = config.texts, config.task.timed
     progress = texts.practice_progress if view.practice else texts.progress
     progress = progress.format(number=view.number, total=view.total)
     over = view.number == 1 and not view.practice and config.practice
-    alts = (texts.gray_alt, texts.color_alt) if rates else (texts.left_alt, texts.right_alt)
+    alts = [getattr(texts, key) for key in config.task.alts]
     pictures = "".join(
         f'<span><img alt="{html.escape(alt)}" src="picture/{token}"></span>'
         for alt, token in zip(alts, view.pictures, strict=True)
     )
-    exposure = "" if rates else f'data-exposure="{config.exposure_seconds:g}"'
+    exposure = f'data-exposure="{config.exposure_seconds:g}"' if timed else ""
     return f"""
         <h2 class="head progress" tabindex="-1" data-step="{view.step}" id="progress"
           aria-live="polite">{html.escape(progress)}</h2>
@@ -82,7 +82,7 @@ def pair_html(view: session.Pair, config: StudyConfig) -> str:
           <span class="loading">{html.escape(texts.loading)}</span>
           <span class="missing" role="alert">{html.escape(texts.picture_missing)}</span>
           <button type="button" id="show" class="go">{html.escape(texts.show)}</button>
-          {"" if rates else f'<span class="hidden">{html.escape(texts.hidden)}</span>'}
+          {f'<span class="hidden">{html.escape(texts.hidden)}</span>' if timed else ""}
         </div>"""
 
 
@@ -109,16 +109,13 @@ def _escaped(text: str) -> str:
     return re.sub(r"([^\w\s&<]|_)", r"\\\1", text)
 
 
-def _figure(view: session.Question, config: StudyConfig) -> str:
-    """The plate, or the strip of grey fields that a screen should tell apart, as HTML."""
-    if view.png:
-        data, alt = base64.b64encode(view.png).decode(), html.escape(config.texts.plate_alt)
-        return f'<img class="plate" alt="{alt}" src="data:image/png;base64,{data}">'
-    if view.kind != "screen":
+def _figure(question: Question, config: StudyConfig) -> str:
+    """The strip of grey fields that a screen should tell apart, as HTML, where it is asked for."""
+    if not question.figure:
         return ""
     grays = (round(255 * index / (GRAYS - 1)) for index in range(GRAYS))
     fields = "".join(f'<i style="background: rgb({gray} {gray} {gray})"></i>' for gray in grays)
-    alt = html.escape(config.texts.screen_alt)
+    alt = html.escape(getattr(config.texts, question.figure))
     return f'<div class="strip" role="img" aria-label="{alt}">{fields}</div>'
 
 

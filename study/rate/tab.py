@@ -18,6 +18,8 @@ from study.db.queries import check_frozen, find_study, storage_key
 from study.errors import StudyError
 from study.forget import is_number
 from study.plan.config import StudyConfig
+from study.plan.protocols import SCALE_MAX
+from study.plan.questions import COMMENT_LIMIT
 from study.rate import session, shown
 from study.rate.session import Identity
 from study.rate.shown import Shown, heading, markdown
@@ -61,7 +63,7 @@ def build(
         check_frozen(study)
         pictures_from, created_at = study.pictures_from, study.created_at.isoformat()
         config = StudyConfig.frozen(study.config)
-    texts, rates = config.texts, config.protocol == "rating"
+    texts, rates = config.texts, config.task.answered_by == "scale"
 
     with gr.Column(elem_id="rate"):
         with gr.Column(visible=False) as welcome:
@@ -85,7 +87,7 @@ def build(
             pair = gr.HTML(elem_id="pair")
             rating = gr.Radio(
                 [(f"{value:g}", value) for value in _scale(config)],
-                label=texts.question,
+                label=getattr(texts, config.task.question),
                 visible=rates,
                 elem_id="rating",
             )
@@ -94,12 +96,11 @@ def build(
             gr.HTML(f'<div id="anchors">{anchors}</div>', visible=rates)
             advance = _button(texts.next, elem_id="next", visible=rates)
             with gr.Column(visible=not rates, elem_id="sides"):
-                gr.Markdown(markdown(texts.question_real_or_fake), elem_id="question")
+                gr.Markdown(markdown(getattr(texts, config.task.question)), elem_id="question")
                 with gr.Row():
                     left = gr.Button(texts.left, elem_id="left", min_width=100)
                     right = gr.Button(texts.right, elem_id="right", min_width=100)
-            keys = texts.keys if rates else texts.keys_real_or_fake
-            gr.Markdown(markdown(keys), elem_id="keys")
+            gr.Markdown(markdown(getattr(texts, config.task.keys)), elem_id="keys")
         with gr.Column(visible=False) as telling:
             gr.HTML(heading("feedback", texts.practice_title, "feedback"))
             feedback = gr.Markdown(elem_id="feedback")
@@ -109,7 +110,7 @@ def build(
             comment = gr.Textbox(
                 label=texts.comment,
                 lines=4,
-                max_length=session.COMMENT_LIMIT,
+                max_length=COMMENT_LIMIT,
                 elem_id="comment",
             )
             finish = _button(texts.comment_button)
@@ -239,7 +240,7 @@ def build(
 
 def _scale(config: StudyConfig) -> list[float]:
     step = config.scale.step
-    return [index * step for index in range(int(session.SCALE_MAX / step) + 1)]
+    return [index * step for index in range(int(SCALE_MAX / step) + 1)]
 
 
 def _button(label: str, **options) -> gr.Button:

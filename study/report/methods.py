@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
-from study.plan.config import Checks, StudyConfig
+from study.plan.config import StudyConfig
 from study.report.source import Frozen
 from study.report.wording import RESAMPLED, T_INTERVAL, family, several
 from study.wording import count, day, points
@@ -55,7 +55,7 @@ def _raters(config: StudyConfig, report: dict) -> Iterator[str]:
     if number := sessions["forgotten"]:
         were = "was" if number == 1 else "were"
         yield f"{count(number, 'rater')} {were} deleted later on, with all ratings."
-    looked_at = _checks(config.checks, rates=config.protocol == "rating")
+    looked_at = _checks(config)
     yield f"Quality checks, fixed beforehand: {looked_at or 'none'}."
     failed = len(report["exclusions"] or [])
     if failed:
@@ -67,36 +67,27 @@ def _raters(config: StudyConfig, report: dict) -> Iterator[str]:
         yield f"{'Nobody failed one, and nobody' if looked_at else 'Nobody'} was excluded."
 
 
-def _checks(checks: Checks, *, rates: bool) -> str:
-    wrong = "an obviously wrong picture rated below 5" if rates else "an obvious fake found"
+def _checks(config: StudyConfig) -> str:
+    checks = config.checks
     named = {
-        wrong: checks.attention,
+        config.task.criterion: checks.attention,
         f"at most half of the answers within {checks.too_fast_seconds or 0:g} s": (
             checks.too_fast_seconds
         ),
         "more than one answer given": checks.straight_lining,
-        "no colour vision deficiency, by their own account": checks.color_vision,
-        "pseudoisochromatic plates drawn by the program": checks.plates,
-    }
+    } | {question.criterion: bool(question.check) for question in config.questions}
     return "; ".join(name for name, asked in named.items() if asked)
 
 
 def _task(config: StudyConfig) -> Iterator[str]:
-    texts = config.texts
-    if config.protocol == "rating":
-        yield (
-            f"Raters saw {config.shown_pairs} pairs of pictures, one pair at a time and each rater"
-            " in another random order: a grayscale picture and the same picture in colour. They"
-            f" answered “{texts.question}” on a scale from 0 (“{texts.scale_low}”) to 10"
-            f" (“{texts.scale_high}”) in steps of {config.scale.step:g}."
-        )
-    else:
-        yield (
-            f"Raters saw {config.shown_pairs} pairs of pictures, one pair at a time and each rater"
-            f" in another random order, for {config.exposure_seconds:g} s: the same picture in true"
-            " and in generated colours, side by side in random places. Then they answered"
-            f" “{texts.question_real_or_fake}”."
-        )
+    yield config.task.methods.format(
+        **config.texts.model_dump()
+        | {
+            "pairs": config.shown_pairs,
+            "step": f"{config.scale.step:g}",
+            "seconds": f"{config.exposure_seconds:g}",
+        }
+    )
     size, narrow = _shown_at()
     yield (
         f"Each picture was shown at {size} x {size} CSS pixels, in a narrow window at"
@@ -107,8 +98,7 @@ def _task(config: StudyConfig) -> Iterator[str]:
     if config.practice:
         pairs = "A practice pair" if config.practice == 1 else f"{config.practice} practice pairs"
         yield f"{pairs} with feedback came before and were not analysed."
-    if config.checks.screen:
-        yield "Raters were asked to make the screen bright and to switch off its colour filters."
+    yield from (question.methods for question in config.questions if question.methods)
 
 
 def _shown_at() -> list[str]:

@@ -17,12 +17,10 @@ from tqdm import tqdm
 from study.db.engine import reading
 from study.db.queries import find_study
 from study.db.tables import Stimulus, Trial
-from study.plan import plates
 from study.plan.config import StudyConfig
+from study.plan.protocols import SCALE_MAX, SIDES
 from study.rate import session
 
-ANSWERS = {"color_vision": "normal", "screen": "all", "instructions": "read", "comment": ""}
-DIGITS = {f"plate {plate.name}": plate.digit for plate in plates.PLATES}
 LAZY_RATING, LAZY_SIDE = 5, "left"
 
 
@@ -52,7 +50,7 @@ class SimulatedRater:
             return 0
         thought = self.level - self.severity - self.effect * (condition == "generated")
         given = rng.normal(thought, self.noise)
-        return float(np.clip(step * round(given / step), 0, session.SCALE_MAX))
+        return float(np.clip(step * round(given / step), 0, SCALE_MAX))
 
     def choice(self, side: str, purpose: str, rng: np.random.Generator) -> str:
         """The picture taken for the fake, which is on `side`: that of the worse colours, as far as
@@ -60,7 +58,7 @@ class SimulatedRater:
         if self.lazy:
             return LAZY_SIDE
         found = purpose == "attention" or rng.normal(self.effect, max(self.noise, 1e-9)) > 0
-        return side if found else next(other for other in session.SIDES if other != side)
+        return side if found else next(other for other in SIDES if other != side)
 
     def measured(self, rng: np.random.Generator) -> dict[str, float]:
         """What a browser would tell."""
@@ -98,10 +96,8 @@ def take_part(
         measured = None
         if isinstance(view, session.Pair):
             value, measured = _answer(engine, view, config, rater, rng), rater.measured(rng)
-        elif view.kind == "plate":
-            value = DIGITS[view.step]
         else:
-            value = ANSWERS[view.kind]
+            value = view.simulated
         view = session.answer(engine, token, study_name, view.step, value, measured=measured)
     return token
 
@@ -120,7 +116,7 @@ def _answer(
             .join_from(Trial, Stimulus, Stimulus.token == Trial.stimulus_token)
             .where(Trial.token == pair.step)
         ).one()
-    if config.protocol == "real-or-fake":
+    if config.task.answered_by == "sides":
         return rater.choice(side, purpose, rng)
     return rater.rating(condition, purpose, config.scale.step, rng)
 

@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 
 from study.errors import StudyError
 from study.plan.config import StudyConfig, read_study_file
-from study.plan.texts import SAMPLES, Texts, as_toml, placeholders
+from study.plan.texts import Texts, as_toml
 from study.prepare import __main__ as prepare
-from study.rate import session
 
 NEEDED = 'title = "Colours"\ncontact = "Jo"\n'
 
@@ -108,7 +107,7 @@ WRONG = [  # a field, a value of it, what is said
     ("checks.too_fast_seconds", "-0.5", "must be at least 0, not -0.5"),
     ("checks.straight_lining", '"no"', 'must be true or false, not "no"'),
     ("checks.color_vision", "0", "must be true or false, not 0"),
-    ("checks.plates", "0", "must be true or false, not 0"),
+    ("checks.plates", "true", "is not known here"),
     ("checks.screen", "0", "must be true or false, not 0"),
     ("completion", "[]", "must be a table of its own, not []"),
     ("completion.code", "7", "must be text in quotes, not 7"),
@@ -273,7 +272,7 @@ def test_mistakes_in_a_translation_are_told_with_its_own_lines(file):
     ]
     texts = len(Texts.model_fields)
     assert told[2:] == [
-        f"german.toml: {texts - 2} texts are missing: consent_title, task_rating, task_real_or_fake"
+        f"german.toml: {texts - 2} texts are missing: consent_title, consent, consent_box"
         f" and {texts - 5} more; python -m study.prepare --texts prints all of them."
     ]
     for value, sentence in (
@@ -288,18 +287,6 @@ def test_mistakes_in_a_translation_are_told_with_its_own_lines(file):
 def test_the_texts_to_translate_are_all_texts(capsys):
     assert prepare.main(["--texts"]) == 0
     assert tomllib.loads(capsys.readouterr().out) == Texts().model_dump()
-
-
-def test_what_is_filled_into_the_texts_is_known():
-    used = set().union(*(placeholders(text) for _, text in Texts()))
-    assert used == set(SAMPLES)
-
-
-def test_every_answer_to_a_question_has_a_label():
-    texts = Texts()
-    for kind, choices in session.CHOICES.items():
-        if kind != "instructions":
-            assert tuple(texts.labels(kind)) == tuple(choices)
 
 
 @pytest.mark.parametrize("protocol", ["rating", "real-or-fake"])
@@ -343,4 +330,5 @@ def test_the_instructions_name_the_ends_of_the_scale_or_the_seconds():
 def test_what_an_older_version_froze_can_be_read():
     stored = StudyConfig(name="old", title="Old", contact="me").model_dump(mode="json")
     stored |= {"given_up": 1, "texts": stored["texts"] | {"farewell": "Bye"}}
+    stored["checks"] |= {"plates": True}
     assert StudyConfig.frozen(stored).title == "Old"

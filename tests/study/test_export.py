@@ -44,7 +44,7 @@ def send_person(
                 return
             value = view.number
         else:
-            value = said.get(view.kind, "read")
+            value = said.get(view.step, "read")
         view = session.answer(engine, token, STUDY, view.step, value, measured=measured)
 
 

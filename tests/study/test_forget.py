@@ -13,6 +13,7 @@ from study.db import queries
 from study.db.engine import connect, reading, writing
 from study.db.tables import Base, Event, Participant
 from study.errors import StudyError
+from study.plan.questions import Question
 from study.rate import session
 from study.rate.session import Identity
 from study.simulate.raters import SimulatedRater, run
@@ -32,9 +33,9 @@ def engine(db_url: str) -> sa.Engine:
         token = session.begin(made, STUDY, consent=True, identity=Identity(name, "S1", "V1"))
         view = session.resume(made, token, STUDY)
         while not isinstance(view, session.Finished):
-            if isinstance(view, session.Question):
+            if isinstance(view, Question):
                 value = {"color_vision": "normal", "screen": "all", "comment": COMMENT}
-                view = session.answer(made, token, STUDY, view.step, value.get(view.kind, "read"))
+                view = session.answer(made, token, STUDY, view.step, value.get(view.step, "read"))
             elif isinstance(view, session.Feedback):
                 view = session.resume(made, token, STUDY)
             else:

@@ -14,7 +14,6 @@ import sqlalchemy as sa
 from study.db import queries
 from study.db.engine import connect, reading
 from study.db.tables import Answer, Participant, Rating, RatingSession, Stimulus, Study, Trial
-from study.plan import plates
 from study.plan.config import StudyConfig
 from study.prepare import freeze as prepare
 from study.rate import session
@@ -80,7 +79,7 @@ def running(folder: Path, port: int = 0, **fields) -> Iterator[Running]:
 @pytest.fixture(scope="module")
 def full(tmp_path_factory) -> Iterator[Running]:
     """Ratings, with everything that a study can ask."""
-    fields = {"pairs": 4, "checks": {"plates": True}}
+    fields = {"pairs": 4}
     fields["completion"] = {"code": CODE, "url": "https://example.org/done?cc=C1&x=2"}
     fields["title"] = "Colours <b>of</b> fruit"
     folder = tmp_path_factory.mktemp("full")
@@ -174,8 +173,6 @@ def test_from_the_link_to_the_completion_code_by_keyboard(page, full):
 
     assert go_on("ArrowDown", "ArrowDown", "ArrowUp", "Enter") == "color_vision"
     assert page.locator("#rate b").count() == 0, "a title is no HTML"
-    for plate in plates.PLATES:
-        assert go_on(plate.digit, "Enter") == f"plate {plate.name}"
     assert go_on("ArrowDown", "Enter") == "screen"
     assert go_on() == "instructions"
     page.get_by_text("shown at 256 x 256 CSS pixels").wait_for()
@@ -219,7 +216,7 @@ def test_from_the_link_to_the_completion_code_by_keyboard(page, full):
         assert (rating.viewport_width, rating.viewport_height) == (1280, 900)
         assert rating.pixel_ratio == 1
     outcomes = queries.checks(full.engine).set_index("name")["outcome"]
-    assert outcomes["plates"] == outcomes["colour vision"] == "passed"
+    assert outcomes["colour vision"] == "passed"
 
     page.reload()
     page.locator("#code").get_by_text(CODE).wait_for()
@@ -253,7 +250,7 @@ def test_the_whole_way_by_touch_in_the_dark(browser, full):
             page.locator("#choice label").first.tap()
         if step != "done":
             page.locator("#rate .go:visible").tap()
-    assert len(steps) == 1 + 1 + 3 + 1 + 1 + 2 * 2 + 5 + 1 + 1
+    assert len(steps) == 1 + 1 + 1 + 1 + 2 * 2 + 5 + 1 + 1
     assert full.ratings() == [8] * 7
     context.close()
 

@@ -18,6 +18,7 @@ from study.db.engine import connect, open_database, reading
 from study.db.tables import Base, RatingSession
 from study.errors import StudyError
 from study.plan.config import StudyConfig
+from study.plan.questions import COMMENT, Question
 from study.rate import session
 from tests.support.server import ROOT
 
@@ -306,13 +307,13 @@ def test_an_old_study_is_told_as_what_it_was(old_url):
 def test_who_was_in_the_middle_of_an_old_study_goes_on_and_others_come(old_url):
     engine = connect(old_url)
     view = session.resume(engine, "session-4", OLD_STUDY)
-    while isinstance(view, session.Question) and view.kind != "comment":
+    while isinstance(view, Question) and view.step != "comment":
         view = session.answer(engine, "session-4", OLD_STUDY, view.step, "read")
     assert (view.number, view.total) == (3, 10)
     assert session.picture(engine, view.pictures[1]) == b"control 2"
     for _ in range(8):
         view = session.answer(engine, "session-4", OLD_STUDY, view.step, 6.5)
-    assert view == session.Question("comment", "comment")
+    assert view == COMMENT
     assert len(queries.ratings(engine)) == 40
     newcomer = session.begin(engine, OLD_STUDY, consent=True)
     assert session.resume(engine, newcomer, OLD_STUDY) is not None

@@ -12,6 +12,7 @@ from study.db import queries
 from study.db.engine import connect, writing
 from study.db.tables import Rater, Stimulus
 from study.export import __main__ as export
+from study.plan.questions import Question
 from study.prepare import __main__ as prepare
 from study.rate import session
 from study.report import __main__ as report
@@ -94,8 +95,8 @@ def test_unfinished_sessions_are_told_and_left_out(engine, db_url, capsys):
     view = session.resume(engine, token, STUDY)
     said = {"color_vision": "normal", "screen": "all", "instructions": "read"}
     while len(queries.ratings(engine)) < 22:  # main pairs, whatever the attention check's place
-        if isinstance(view, session.Question):
-            view = session.answer(engine, token, STUDY, view.step, said[view.kind])
+        if isinstance(view, Question):
+            view = session.answer(engine, token, STUDY, view.step, said[view.step])
         elif isinstance(view, session.Feedback):
             view = session.resume(engine, token, STUDY)
         else:
