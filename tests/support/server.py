@@ -1,5 +1,6 @@
 """The page, served by a process of its own or by a thread of this one."""
 
+import shutil
 import socket
 import subprocess
 import sys
@@ -8,13 +9,18 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+import psutil
 import sqlalchemy as sa
+
+from tests.support.shared import shared
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+UNLIMITED = ("--uploads-per-minute", "0", "--requests-per-minute", "0")
 
 
 class Server:
@@ -48,6 +54,47 @@ class Server:
     def stop(self) -> None:
         self.process.terminate()
         self.process.wait(timeout=30)
+
+
+@dataclass(frozen=True)
+class SharedServer:
+    """The server that all processes of a run of the tests share: unlimited, and it logs.
+
+    Attributes:
+        db_url: of its SQLite database.
+        log: the file that holds its log.
+    """
+
+    port: int
+    pid: int
+    db_url: str
+    log: Path
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @classmethod
+    @contextmanager
+    def of_run(cls, folder: Path, study: Path) -> Iterator["SharedServer"]:
+        """The server that has its files in `folder`, on a copy of the SQLite file `study`."""
+        db_url, log = f"sqlite:///{folder / 'study.sqlite'}", folder / "log"
+
+        def start() -> dict[str, int]:
+            folder.mkdir()
+            shutil.copy(study, folder / "study.sqlite")
+            with log.open("w") as stream:
+                started = Server(db_url, *UNLIMITED, "--log", "info", stderr=stream)
+            return {"port": started.port, "pid": started.process.pid}
+
+        def stop(told: dict[str, int]) -> None:
+            process = psutil.Process(told["pid"])
+            process.terminate()
+            process.wait(timeout=30)
+            shutil.rmtree(folder)
+
+        with shared(folder.with_suffix(".json"), start, stop) as told:
+            yield cls(told["port"], told["pid"], db_url, log)
 
 
 @contextmanager
