@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.support.server import CHROMIUM_FLAGS, SharedServer
@@ -18,6 +19,12 @@ MARKS = {
     "postgres": "process",
     "server": "process",
 }  # of tests that use these fixtures
+
+# The same inputs in each run: a failure belongs to the change that brought it about.
+hypothesis.settings.register_profile(
+    "tests", derandomize=True, deadline=None, database=None, max_examples=25
+)
+hypothesis.settings.load_profile("tests")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

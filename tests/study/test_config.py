@@ -4,7 +4,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from study.errors import StudyError
@@ -234,7 +234,6 @@ def _toml(value: object) -> str:
     return str(value)
 
 
-@settings(max_examples=100, deadline=None)
 @given(field=st.sampled_from(sorted({field for field, _, _ in WRONG})), value=VALUES)
 def test_any_value_is_taken_or_told_in_a_sentence(tmp_path_factory, field, value):
     file = tmp_path_factory.getbasetemp() / "any.toml"

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pingouin
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -346,7 +346,6 @@ def tables(draw):
     return table
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
 @given(tables())
 def test_no_table_breaks_anything(table):
     with warnings.catch_warnings():

@@ -3,17 +3,15 @@
 from collections import Counter
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from study.plan import design
 
 ARMS = ["control", "colornet", "paper", "zhang", "other"]
 arms = st.integers(1, 5).map(lambda count: ARMS[:count])
-few = settings(max_examples=30, deadline=None)
 
 
-@few
 @given(arms=arms, each=st.integers(1, 20))
 def test_counterbalanced_lists_are_a_latin_square(arms, each):
     pictures = each * len(arms)
@@ -27,7 +25,6 @@ def test_counterbalanced_lists_are_a_latin_square(arms, each):
         assert Counter(dealt) == dict.fromkeys(arms, each), "every list has every arm equally often"
 
 
-@few
 @given(arms=arms, pictures=st.integers(1, 60), seed=st.integers(0, 99))
 def test_arms_are_spread_evenly_over_each_kind(arms, pictures, seed):
     kinds = design.kinds_of_pairs(pictures, np.random.default_rng(seed))
@@ -42,7 +39,6 @@ def test_arms_are_spread_evenly_over_each_kind(arms, pictures, seed):
             assert max(numbers) - min(numbers) <= 1
 
 
-@few
 @given(half=st.integers(1, 30))
 def test_in_the_papers_mode_all_see_the_same_half_in_true_colours(half):
     lists = design.lists(2 * half, ARMS[:2], "paper")
@@ -50,7 +46,6 @@ def test_in_the_papers_mode_all_see_the_same_half_in_true_colours(half):
     assert lists["A"].count("control") == lists["A"].count("colornet") == half
 
 
-@few
 @given(raters=st.integers(0, 40), lists=st.integers(1, 5), seed=st.integers(0, 99))
 def test_lists_stay_even_when_the_next_rater_gets_the_least_filled(raters, lists, seed):
     rng = np.random.default_rng(seed)
@@ -66,7 +61,6 @@ def test_the_list_with_the_fewest_sessions_is_taken_and_ties_are_drawn():
     assert {design.least_filled({"A": 1, "B": 1, "C": 2}, rng) for _ in range(50)} == {"A", "B"}
 
 
-@few
 @given(items=st.lists(st.integers(), max_size=20), seed=st.integers(0, 99))
 def test_an_order_has_everything_once(items, seed):
     assert sorted(design.order(items, np.random.default_rng(seed))) == sorted(items)

@@ -131,7 +131,7 @@ def test_any_value_arrives_as_it_was(db_url, tmp_path):
     examples = (tmp_path / str(number) for number in count())
     there = connect(db_url)
 
-    @settings(max_examples=10, deadline=None)
+    @settings(max_examples=5)
     @given(MILLISECONDS, MOMENTS, st.text(), DETAILS)
     def moves(milliseconds, moment, comment, detail):
         folder = next(examples)

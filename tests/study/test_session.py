@@ -621,7 +621,7 @@ def many_sessions(tmp_path_factory: pytest.TempPathFactory) -> sa.Engine:
     return engine
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(calls=CALLS)
 def test_whatever_is_called_in_whatever_order_loses_and_doubles_nothing(many_sessions, calls):
     engine = many_sessions
