@@ -11,6 +11,8 @@ import pytest
 from tests.support.server import CHROMIUM_FLAGS, SharedServer
 from tests.support.shared import once
 
+# Processes that share few cores are quickest with one thread each.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 # PostgreSQL is a process of its own.
 ENGINES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.process)]
 MARKS = {

@@ -26,6 +26,7 @@ def api(server) -> Api:
     return Api(server.url)
 
 
+@pytest.mark.process
 def test_there_are_more_than_300_and_making_them_takes_little_memory():
     program = "from tests.corpus import corpus; print(sum(1 for _ in corpus()))"
     command = [sys.executable, "-c", program]
@@ -73,6 +74,7 @@ def test_a_missing_upload_is_refused_as_by_read_photo(tmp_path):
         read_upload(tmp_path / "gone.png")
 
 
+@pytest.mark.process
 def test_what_decodes_does_not_load_the_networks():
     program = (
         "import sys, demo.colorize.uploads; print({'torch', 'cv2', 'gradio'} & set(sys.modules))"

@@ -117,6 +117,7 @@ def test_an_address_has_so_many_requests_answered_at_once(monkeypatch, tmp_path)
         assert code == 200, "once they have gone"
 
 
+@pytest.mark.process
 def test_one_address_may_send_so_much_and_no_more(tmp_path):
     url = f"sqlite:///{tmp_path / 'study.sqlite'}"
     limits = ("--requests-per-minute", "9", "--uploads-per-minute", "2")
@@ -163,6 +164,7 @@ def test_one_session_may_send_so_many_answers_and_no_more(url):
     assert "not known here" in answer("another")
 
 
+@pytest.mark.process
 def test_it_listens_on_this_machine_alone_and_calls_nobody(tmp_path, monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as proxy:
         for name in ("http_proxy", "https_proxy", "all_proxy"):

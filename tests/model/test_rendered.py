@@ -38,6 +38,7 @@ def test_the_same_arguments_give_the_same_picture(variety):
     )
 
 
+@pytest.mark.process
 def test_another_process_draws_the_same_picture():
     code = (
         "import sys; from model.rendered import render;"
@@ -166,6 +167,7 @@ def test_impossible_counts_are_refused(tmp_path, train, test):
         write_dataset(tmp_path, train_frames=train, test_frames=test)
 
 
+@pytest.mark.process
 def test_the_command_line_writes_a_data_set(tmp_path):
     command = [sys.executable, "-m", "model.rendered", "--to", str(tmp_path)]
     subprocess.run(

@@ -285,6 +285,7 @@ def test_a_run_cut_off_during_validation_goes_on_to_the_same_end(
     assert_same_run(cwd / "results" / "paper-seed0", whole)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_a_process_that_is_stopped_or_killed_goes_on(train, data, long, cwd, number):
     process = subprocess.Popen(
@@ -693,6 +694,7 @@ def spread(folder: Path, recipe: str, *flags: str, pause: float = 0) -> subproce
     )
 
 
+@pytest.mark.process
 def test_two_processes_stopped_and_resumed_learn_what_one_learns(train, data, cwd):
     """Each takes half of every batch, so that only rounding differs. Only the first one writes."""
     assert train("--epochs", "4", "--run", "alone") == 0
@@ -725,6 +727,7 @@ def test_two_processes_stopped_and_resumed_learn_what_one_learns(train, data, cw
         assert ours == pytest.approx(theirs, rel=0.01)
 
 
+@pytest.mark.process
 def test_two_processes_learn_from_samples_about_what_one_learns(colornet, folders, cwd):
     """Each normalizes its own half of a batch (BatchNorm), so that they differ a little."""
     flags = [part for name, folder in folders.items() for part in (f"--{name}", str(folder))]
@@ -738,6 +741,7 @@ def test_two_processes_learn_from_samples_about_what_one_learns(colornet, folder
     np.testing.assert_allclose(found["losses"], expected["losses"], rtol=0.2)
 
 
+@pytest.mark.process
 def test_a_batch_that_processes_cannot_share_evenly_is_refused(data, cwd):
     flags = ("--data", str(data), *FLAGS, "--batch-size", "3", "--device", "cpu")
     process = spread(cwd, "paper", *flags)

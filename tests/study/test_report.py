@@ -321,6 +321,7 @@ def test_flags_that_contradict_each_other(write, capsys):
     assert "no column finished" in failure(capsys, "--ratings", path, "--unfinished")
 
 
+@pytest.mark.process
 def test_command_line(write):
     command = [sys.executable, "-m", "study.report", "--ratings", write(*PAPER_ROWS)]
     root = Path(__file__).parents[2]
@@ -329,6 +330,7 @@ def test_command_line(write):
     assert done.stderr == ""
 
 
+@pytest.mark.process
 def test_a_reader_that_has_had_enough_ends_it_quietly(write):
     command = f"{sys.executable} -m study.report --ratings {write(*PAPER_ROWS)} --json | head -1"
     root = Path(__file__).parents[2]

@@ -372,6 +372,7 @@ def test_an_interrupted_migration_leaves_the_old_database(old_url, tmp_path, mon
     assert len(queries.ratings(connect(old_url))) == 32
 
 
+@pytest.mark.process
 def test_a_killed_migration_leaves_the_old_database(old_url):
     before = shape(open_database(old_url))
     kill = (
@@ -415,6 +416,7 @@ def _connect_at_once(url: str, barrier, results) -> None:
         results.put(str(error))
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("age", ["new", "old"])
 def test_several_programs_may_be_first_at_the_same_moment(empty_url, age):
     if age == "old":
