@@ -3,6 +3,7 @@
 import base64
 import io
 import re
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,9 +24,8 @@ from model.colorizer.upsampling import recolor
 from model.data.rendered import render
 from model.metrics import is_in_color
 from model.photos import read_photo
-from study.db import queries
-from study.db.engine import connect, reading
-from study.prepare import freeze as prepare
+from study.db.engine import connect
+from study.prepare.freeze import READY_STUDY
 from tests.support.painter import YELLOW, painter
 from tests.support.server import serving
 
@@ -55,14 +55,11 @@ def upload(page, file: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def painter_url(tmp_path_factory) -> Iterator[str]:
+def painter_url(ready_study, tmp_path_factory) -> Iterator[str]:
     """The page with the tests' own network in the place of ColorNet: yellow fruit that might be red
     or green, and hints followed around their places."""
     folder = tmp_path_factory.mktemp("painter")
-    engine = connect(f"sqlite:///{folder / 'study.sqlite'}")
-    prepare.prepare_ready_study(engine)
-    with reading(engine) as session:
-        study_name = queries.find_study(session, None).name
+    engine = connect(f"sqlite:///{shutil.copy(ready_study, folder)}")
     load, network = Colorizer.load, painter(reach=25, yellow=0.5, red=0.3, green=0.2)
 
     def load_painter(*name: str) -> Colorizer:
@@ -73,7 +70,7 @@ def painter_url(tmp_path_factory) -> Iterator[str]:
         patch.setattr(colorize_tab, "available_weights", lambda: ["colornet", "paper"])
         patch.setattr(colorize_tab, "DEFAULT_WEIGHTS", "colornet")
         pictures.load_colorizer.cache_clear()
-        with serving(engine, study_name, folder) as url:
+        with serving(engine, READY_STUDY, folder) as url:
             yield url
     pictures.load_colorizer.cache_clear()
 
