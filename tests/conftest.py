@@ -8,13 +8,12 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from tests.support.engines import ENGINES
 from tests.support.server import CHROMIUM_FLAGS, SharedServer
 from tests.support.shared import once
 
 # Processes that share few cores are quickest with one thread each.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# PostgreSQL is a process of its own.
-ENGINES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.process)]
 MARKS = {
     "browser": "browser",
     "fruits360_dir": "real_data",
@@ -85,9 +84,9 @@ def postgres(run_dir: Path) -> Iterator:
     running.stop()
 
 
-@pytest.fixture(params=ENGINES)
+@pytest.fixture
 def db_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A database without a study, on each engine in turn."""
+    """A database without a study, on SQLite, or on each engine in turn for `each_engine`."""
     yield from _database(request, tmp_path, "with_tables")
 
 
@@ -98,7 +97,7 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 
 def _database(request: pytest.FixtureRequest, folder: Path, template: str) -> Iterator[str]:
-    if request.param == "sqlite":
+    if getattr(request, "param", "sqlite") == "sqlite":
         yield f"sqlite:///{folder / 'study.sqlite'}"
         return
     with request.getfixturevalue("postgres").database(template) as url:

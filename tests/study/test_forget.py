@@ -17,6 +17,7 @@ from study.plan.questions import Question
 from study.rate import session
 from study.rate.session import Identity
 from study.simulate.raters import SimulatedRater, run
+from tests.support.engines import each_engine
 from tests.support.tiny_study import STUDY, add_study
 
 SECRET = "5f3c-prolific-id"
@@ -51,6 +52,7 @@ def rows(engine: sa.Engine) -> dict[str, int]:
         }
 
 
+@each_engine
 @pytest.mark.parametrize("who", [[SECRET], ["#2"], ["--number", "2"]])
 def test_all_of_a_rater_is_deleted_and_nothing_of_others(engine, db_url, capsys, who):
     before, kept = rows(engine), queries.ratings(engine)
@@ -123,6 +125,7 @@ def test_a_forgotten_session_is_unknown_to_the_browser_that_goes_on(engine):
         forget.forget(engine, 4)
 
 
+@each_engine
 def test_nobody_gets_the_number_of_a_forgotten_rater(engine):
     newest = max(queries.ratings(engine).rater)
     forget.forget(engine, newest)

@@ -23,6 +23,7 @@ from study.prepare import __main__ as prepare
 from study.prepare import freeze
 from study.prepare.manifest import digest
 from study.rate import session
+from tests.support.engines import each_engine
 
 RENDERED = """
 title = "Colours"
@@ -248,6 +249,7 @@ def rows(url: str) -> dict[str, int]:
         }
 
 
+@each_engine
 def test_a_study_without_ratings_is_replaced(db_url, tmp_path, capsys):
     file = write(tmp_path, "pairs = 2")
     assert prepare.main([str(file), "--db", db_url]) == 0

@@ -29,6 +29,7 @@ from study.plan.questions import COMMENT, QUESTIONS, Question
 from study.plan.texts import Texts
 from study.rate import session
 from study.rate.session import Feedback, Finished, Identity, Pair
+from tests.support.engines import each_engine
 from tests.support.tiny_study import NO_QUESTIONS, STUDY, add_study
 
 TEXTS = Texts()
@@ -101,6 +102,7 @@ def test_who_read_the_texts_of_a_study_that_was_prepared_anew_does_not_begin(db_
     assert session.begin(engine, STUDY, consent=True, created_at=made)
 
 
+@each_engine
 def test_the_whole_way_from_consent_to_the_code(db_url):
     engine = connect(db_url)
     completion = {"code": "C123", "url": "https://example.org/done"}
@@ -250,6 +252,7 @@ def test_of_two_tabs_the_first_answer_stands_and_the_other_goes_on(engine):
     assert sorted(queries.ratings(engine).rating) == [3, 4]
 
 
+@each_engine
 def test_many_simultaneous_clicks_store_one_rating(engine):
     token, first = begin(engine)
     barrier = threading.Barrier(8)
@@ -263,6 +266,7 @@ def test_many_simultaneous_clicks_store_one_rating(engine):
     assert queries.ratings(engine).rating.tolist() == [4]
 
 
+@each_engine
 def test_raters_at_the_same_time_lose_nothing(engine):
     def rate(number: int) -> None:
         finish(engine, session.begin(engine, STUDY, consent=True), number)
@@ -274,6 +278,7 @@ def test_raters_at_the_same_time_lose_nothing(engine):
     assert sorted(table.rating) == sorted([number for number in range(6) for _ in range(10)])
 
 
+@each_engine
 def test_the_last_answer_at_the_same_moment_finishes_once(engine):
     token, view = begin(engine)
     for _ in range(9):
@@ -302,6 +307,7 @@ def test_who_comes_back_after_the_end_sees_the_end(engine):
     assert queries.ratings(engine).rating.tolist() == [5] * 10
 
 
+@each_engine
 def test_half_points_are_kept_exactly_where_the_scale_has_them(db_url):
     engine = connect(db_url)
     add_study(engine, **PLAIN, scale={"step": 0.5})
@@ -348,6 +354,7 @@ def test_what_is_no_answer_to_a_question_is_refused(db_url):
         view = go_on(engine, token, view)
 
 
+@each_engine
 def test_a_comment_may_be_empty_or_odd_but_not_endless(engine):
     odd = "=1+1\n'; DROP TABLE rating; -- \N{SNOWMAN} \0 <script>"
     half = ("half \ud800 of a pair", '"half ? of a pair"')
@@ -394,6 +401,7 @@ def test_nobody_rates_for_somebody_else_or_ahead(engine):
     assert session.resume(engine, mine, STUDY) == view
 
 
+@each_engine
 def test_a_forged_session_is_unknown(engine):
     for token in ("forged", "", None, 7, ["x"], "x" * 100_000, "a\0b", "\ud800"):
         assert session.resume(engine, token, STUDY) is None
@@ -411,6 +419,7 @@ def test_a_session_of_one_study_is_unknown_in_another(engine):
         session.begin(engine, "nobody", consent=True)
 
 
+@each_engine
 def test_what_the_browser_measured_is_kept_and_nonsense_is_unknown(engine):
     token, view = begin(engine)
     honest = {
@@ -486,6 +495,7 @@ def test_who_left_does_not_count_but_may_come_back(db_url):
     assert count(engine, RatingSession, RatingSession.finished_at.is_not(None)) == 3
 
 
+@each_engine
 def test_the_last_place_is_given_once(db_url):
     engine = connect(db_url)
     add_study(engine, **PLAIN, quota=3)
@@ -504,6 +514,7 @@ def test_the_last_place_is_given_once(db_url):
     assert count(engine, RatingSession) == count(engine, Rater) == 3
 
 
+@each_engine
 def test_an_identity_has_one_session_in_a_study_even_when_it_comes_twice_at_once(engine):
     somebody = Identity("P-1", "study-9", "visit-3")
     assert session.known(engine, STUDY, somebody) is None
@@ -551,6 +562,7 @@ def test_a_clock_that_is_put_back_makes_no_answer_older_than_its_question(engine
         assert each.finished_at >= max(table.shown_at)
 
 
+@each_engine
 def test_the_tables_refuse_what_the_program_would_never_store(engine):
     token, view = begin(engine)
     with reading(engine) as database:

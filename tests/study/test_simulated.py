@@ -13,6 +13,7 @@ from study.errors import StudyError
 from study.rate import session
 from study.simulate import __main__ as simulate
 from study.simulate.raters import SimulatedRater, crowd, run, take_part
+from tests.support.engines import each_engine
 from tests.support.tiny_study import STUDY, add_study
 
 
@@ -111,6 +112,7 @@ def test_lazy_raters_fail_the_checks_and_others_pass(engine, protocol):
     assert outcomes(engine, "attention")[:2] == ["passed", "passed"]
 
 
+@each_engine
 def test_lists_stay_even_when_twelve_raters_begin_at_the_same_moment(engine):
     add_study(engine, arms=("control", "colornet", "paper"), pairs=6, practice=0)
     raters = [SimulatedRater() for _ in range(12)]

@@ -12,6 +12,7 @@ from study.db.engine import connect, writing
 from study.db.tables import Rater, RatingSession
 from study.rate import session
 from study.simulate.raters import crowd, run
+from tests.support.engines import each_engine
 from tests.support.tiny_study import STUDY, add_study
 
 
@@ -35,6 +36,7 @@ def engine(db_url: str) -> sa.Engine:
     return made
 
 
+@each_engine
 def test_sessions_of_people_are_counted_by_list_and_programs_apart(engine, db_url, capsys):
     assert status.main(["--db", db_url, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)

@@ -17,6 +17,7 @@ from study.prepare import __main__ as prepare
 from study.rate import session
 from study.report import __main__ as report
 from study.simulate.raters import crowd, run
+from tests.support.engines import each_engine
 
 STUDY = "test"
 
@@ -38,6 +39,7 @@ def rate(engine: sa.Engine, raters: int, effect: float = 3, *, as_people: bool =
             database.execute(sa.update(Rater).values(simulated=False))
 
 
+@each_engine
 def test_a_whole_study_ends_in_the_report_with_every_rating(engine, db_url, capsys):
     rate(engine, 6)
     table = queries.ratings(engine)
