@@ -1,4 +1,4 @@
-# Everything runs in .venv, made from the pinned requirements. `make test` also installs Chromium.
+# Everything runs in .venv, made from the pinned requirements.
 
 PYTHON3 ?= python3
 VENV := .venv
@@ -12,25 +12,36 @@ FOLDERS = $(if $(DATA),--data "$(DATA)") $(if $(MORE),--more "$(MORE)") \
 	$(if $(PHOTOS),--photos "$(PHOTOS)")
 RECIPE ?= paper
 ARGS ?=
-TORCH ?=
+
+# PyTorch's default build for Linux brings gigabytes of CUDA, of use only with NVIDIA's driver.
+ifeq ($(shell uname -s),Linux)
+NVIDIA := $(wildcard /proc/driver/nvidia/version)$(shell command -v nvidia-smi)
+TORCH ?= $(if $(NVIDIA),cuda,cpu)
+endif
 TORCH_PIN := $(shell grep '^torch==' requirements.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint train evaluate report browser nginx
+.PHONY: help setup demo check test lint train evaluate figures docs report browser nginx
 
 help: ## list the commands
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
-	@echo "ARGS=... passes further flags on; DATA=DIR or FRUITS360_DIR=DIR is the Fruits-360 folder,"
-	@echo "MORE=DIR and PHOTOS=DIR those of further varieties and of photos;"
-	@echo "TORCH=cpu installs PyTorch's CPU build where the default brings CUDA."
+	@echo
+	@echo "  ARGS=...                      further flags for the command"
+	@echo "  DATA=DIR, MORE=DIR, PHOTOS=DIR  folders of pictures: Fruits-360 (or FRUITS360_DIR),"
+	@echo "                                further varieties, photos of fruit"
+	@echo "  TORCH=cpu, TORCH=cuda         PyTorch's build; without it, cuda where there is an"
+	@echo "                                NVIDIA driver, else cpu"
 
 setup: $(VENV)/installed ## make .venv and install requirements.txt
 
-# glibc keeps what its threads free for each of them apart, which adds up; in two arenas it does not.
+# By default glibc keeps a heap for each thread, and they grow; two heaps stay small.
 demo: setup ## serve the page (HOST=127.0.0.1 PORT=7860)
 	@MALLOC_ARENA_MAX=2 $(PYTHON) -m demo --host $(HOST) --port $(PORT) $(ARGS)
 
-test: $(VENV)/installed-test browser nginx ## install what the tests need and run them all
+check: lint ## lint, and run the tests that start no process and no browser
+	$(PYTHON) -m pytest -m "not browser and not process" $(ARGS)
+
+test: $(VENV)/installed-test browser nginx ## install what the tests need and run all of them
 	$(PYTHON) -m pytest --numprocesses auto --dist loadfile $(ARGS)
 
 lint: $(VENV)/installed-test ## check style, security rules and known vulnerabilities
@@ -48,7 +59,13 @@ train: setup ## train a network (DATA=DIR, RECIPE=colornet MORE=DIR PHOTOS=DIR, 
 evaluate: setup ## measure weights (DATA=DIR, MORE=DIR, PHOTOS=DIR, ARGS="--weights NAME")
 	$(PYTHON) -m model.scorecard $(FOLDERS) $(ARGS)
 
-report: setup ## print the rating study's means (ARGS="--plot FILE.png")
+figures: setup ## write the measured figures into README, docs and cards
+	$(PYTHON) -m model.evaluate.published
+
+docs: $(VENV)/installed-test figures ## write flags, study fields and the figures into the documentation
+	$(PYTHON) -m tests.reference
+
+report: setup ## report the rating study (ARGS="--html report.html")
 	@$(PYTHON) -m study.report $(ARGS)
 
 $(VENV)/bin/python:
@@ -60,7 +77,8 @@ $(VENV)/bin/python:
 
 $(VENV)/installed: requirements.txt | $(VENV)/bin/python
 ifeq ($(TORCH),cpu)
-	$(PYTHON) -m pip install "$(TORCH_PIN)+cpu" || { $(PYTHON) -m pip install uv && \
+	@echo "Installing PyTorch's CPU build; TORCH=cuda takes the other one."
+	@$(PYTHON) -m pip install "$(TORCH_PIN)+cpu" 2>/dev/null || { $(PYTHON) -m pip install uv && \
 		$(PYTHON) -m uv pip install --python $(PYTHON) --torch-backend cpu "$(TORCH_PIN)"; }
 endif
 	$(PYTHON) -m pip install -r requirements.txt

@@ -87,7 +87,7 @@ def open_database(url: str | None = None) -> sa.Engine:
         )
     except ImportError as error:
         raise StudyError(
-            f"The database driver {error.name} is not installed; see the README, rating study."
+            f"The database driver {error.name} is not installed; see docs/study.md."
         ) from None
     except (ArgumentError, NoSuchModuleError):  # the URL is not repeated: it may hold a password
         raise StudyError(
