@@ -12,8 +12,7 @@ from pythonjsonlogger.json import JsonFormatter
 from sqlalchemy import Engine
 
 from demo.colorize.pictures import load_colorizer
-from model.colorizer.pipeline import DEFAULT_WEIGHTS
-from model.weights import WeightsError
+from model.weights import DEFAULT_WEIGHTS, WeightsError
 from study.db.engine import reading
 from study.db.tables import Rating, RatingSession, Study, Trial
 from study.errors import StudyError

@@ -11,13 +11,19 @@ import cv2
 import numpy as np
 import skimage.color
 
-NEUTRAL = 128  # a and b of grey in 8-bit Lab
+# The values of a and b that grey has in 8-bit Lab.
+NEUTRAL = 128
 WHITE_LAB8 = (255, NEUTRAL, NEUTRAL)
-BIN_SIZE = 10  # of a and b, as in Zhang et al. 2016
-LUMINANCE_TOLERANCE = 0.4  # how far L may move when a colour is written as 8-bit RGB
-GAMUT_STEPS = 8  # bisections of the chroma: found to 1 part in 256
-GAMUT_ENDS, GAMUT_SIZE = (100, 2 * np.pi), (201, 361)  # of the table of the gamut: L and hue
-GAMUT_SHARE = 0.96  # of what the table says: between its places it may be less
+# Side of the bins of a and b, as in Zhang et al. 2016.
+BIN_SIZE = 10
+# Largest change of L that is accepted when a colour is written as 8-bit RGB.
+LUMINANCE_TOLERANCE = 0.4
+# Bisections by which the chroma that fits is found, to 1 part in 256.
+GAMUT_STEPS = 8
+# Greatest L and hue in the table of the gamut, and its size.
+GAMUT_ENDS, GAMUT_SIZE = (100, 2 * np.pi), (201, 361)
+# Share of the chroma in the table that is used: between two of its places the most may be less.
+GAMUT_SHARE = 0.96
 
 
 def rgb_to_lab(rgb: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Every figure that is reported, as a pure function. Training, evaluation, the page and the README
+"""Every figure that is reported, as a pure function: training, evaluation, the page and the README
 use these and no others."""
 
 import cv2
@@ -8,8 +8,10 @@ from skimage.color import deltaE_ciede2000
 
 from model.color import rgb_to_lab_exact
 
-WHITE = 240  # a pixel with all three channels above this may be background
-COLOR_CHROMA = 8  # above this a pixel is more than tinted
+# Level from which on, in all three channels, a pixel may be background.
+WHITE = 240
+# Chroma above which a pixel is more than tinted.
+COLOR_CHROMA = 8
 
 
 def ab_mse(predicted: np.ndarray, true: np.ndarray) -> float:

@@ -1,4 +1,4 @@
-"""Image files in, arrays out: every way in which a photo enters the product passes here."""
+"""Image files in, arrays out: every photo enters the product through here."""
 
 import io
 import math
@@ -10,11 +10,23 @@ import cv2
 import numpy as np
 from PIL import Image, ImageCms, ImageOps
 
+# Every format of pictures that is read, with its file names' suffixes. Pillow knows the formats by
+# the same names in capitals. What is said to people about formats is made of this.
+FORMATS = {
+    "JPEG": (".jpg", ".jpeg", ".mpo"),
+    "PNG": (".png",),
+    "WebP": (".webp",),
+    "TIFF": (".tif", ".tiff"),
+    "BMP": (".bmp",),
+    "GIF": (".gif",),
+}
+SUFFIXES = frozenset(suffix for suffixes in FORMATS.values() for suffix in suffixes)
+FORMAT_NAMES = " or ".join(", ".join(FORMATS).rsplit(", ", 1))
 MAX_MEGAPIXELS = 50
-MAX_SIDE = 1_000_000  # pixels: OpenCV's tables for a longer one take more memory than the picture
-FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")
-SUFFIXES = {".jpg", ".jpeg", ".mpo", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif"}
-BAND_PIXELS = 2**21  # a decoded picture is converted band by band: memory stays bounded
+# Longest side of a photo, in pixels: beyond it, OpenCV's tables take more memory than the picture.
+MAX_SIDE = 1_000_000
+# Pixels of a decoded picture that are converted at a time, so that memory stays bounded.
+BAND_PIXELS = 2**21
 
 Image.MAX_IMAGE_PIXELS = None  # `read_photo` has a limit of its own, and no warning before it
 
@@ -30,7 +42,7 @@ def read_photo(path: Path) -> np.ndarray:
     16-bit and float pictures are brought to 8 bits, and of several frames the first is taken.
 
     Args:
-        path: a JPEG, PNG, WebP, TIFF, BMP or GIF file.
+        path: a file in one of `FORMATS`.
 
     Returns:
         (H, W, 3) uint8 sRGB.
@@ -43,7 +55,7 @@ def read_photo(path: Path) -> np.ndarray:
     try:
         if Path(path).stat().st_size == 0:
             raise PhotoError(f"{name} is empty (0 bytes).")
-        with Image.open(path, formats=FORMATS) as image:
+        with Image.open(path, formats=[name.upper() for name in FORMATS]) as image:
             megapixels = image.width * image.height / 1e6
             if megapixels > MAX_MEGAPIXELS:
                 raise PhotoError(
@@ -58,7 +70,7 @@ def read_photo(path: Path) -> np.ndarray:
     except PhotoError:
         raise
     except Image.UnidentifiedImageError:
-        raise PhotoError(f"{name} is not an image in JPEG, PNG, WebP, TIFF, BMP or GIF.") from None
+        raise PhotoError(f"{name} is not an image in {FORMAT_NAMES}.") from None
     except (FileNotFoundError, NotADirectoryError):
         raise PhotoError(f"{name} does not exist.") from None
     except PermissionError:
@@ -66,7 +78,7 @@ def read_photo(path: Path) -> np.ndarray:
     except IsADirectoryError:
         raise PhotoError(f"{name} is a folder, not an image.") from None
     except MemoryError:
-        raise PhotoError(f"{name} takes more memory to read than there is.") from None
+        raise PhotoError(f"There is not enough memory to read {name}.") from None
     except Exception as error:  # Pillow's decoders raise many kinds on damaged data
         reason = getattr(error, "strerror", None) or error  # without the path
         raise PhotoError(f"{name} is damaged and cannot be read ({_printable(reason)}).") from None
@@ -94,7 +106,7 @@ def array_to_rgb(photo: np.ndarray) -> np.ndarray:
     try:
         photo = np.asarray(photo)
     except ValueError:
-        raise PhotoError("A photo has rows of the same length; these are different.") from None
+        raise PhotoError("The rows of a photo have the same length; these do not.") from None
     if photo.ndim == 2:
         photo = photo[..., None]
     if photo.ndim != 3 or photo.shape[2] not in (1, 3, 4) or photo.size == 0:
@@ -141,7 +153,7 @@ def _bands(image: Image.Image) -> Iterator[tuple[slice, Image.Image]]:
 
 
 def _white_level(image: Image.Image, name: str) -> float:
-    """What counts as white in grey of 16 or 32 bits, or float of unknown range."""
+    """The value that counts as white in grey of 16 or 32 bits, or float of unknown range."""
     greatest = -math.inf
     for _, band in _bands(image):
         values = np.asarray(band)

@@ -3,16 +3,16 @@
 import gradio as gr
 
 from demo.colorize import handlers, pins
-from model.colorizer.pipeline import DEFAULT_WEIGHTS, MAX_VIVIDNESS
+from model.colorizer.pipeline import MAX_VIVIDNESS
 from model.data.examples import Example
-from model.photos import MAX_MEGAPIXELS
-from model.weights import available_weights
+from model.photos import FORMAT_NAMES, MAX_MEGAPIXELS
+from model.weights import DEFAULT_WEIGHTS, available_weights
 
 PINS_LABEL = 'Pins: [[x, y, "#RRGGBB"], ...] in pixels of the photo'  # on the API's page
 LABELS = {"colornet": "ColorNet", "paper": "PaperNet (the paper's)"}
 
 ACCEPTED = (
-    f"JPEG, PNG, WebP, TIFF, BMP or GIF up to {MAX_MEGAPIXELS} megapixels. Of a colour photo only"
+    f"{FORMAT_NAMES} up to {MAX_MEGAPIXELS} megapixels. Of a colour photo only"
     " the luminance is used, and the true colours are shown for comparison."
 )
 

@@ -1,7 +1,7 @@
-"""Where many photos are colorized: in this process, or by Ray Data on one machine or a cluster.
+"""Many photos, colorized in this process or by Ray Data on one machine or a cluster.
 
-An engine takes a task and what to do it with, and yields what became of each photo. Every engine
-runs the same task, so that all of them write the same bytes.
+An engine takes a task and the work, and yields the outcome of each photo. Every engine runs the
+same task, so that all of them write the same bytes.
 """
 
 import logging
@@ -13,19 +13,21 @@ from pathlib import Path
 
 import torch
 
-from model.colorizer.output import save_png
+from model.colorizer.output import fingerprint, save_png
 from model.colorizer.pins import MAX_PINS, Pin, PinError
 from model.colorizer.pipeline import NO_OTHERS, UNKNOWN, Colorizer
 from model.photos import PhotoError, read_photo, shown_name
 
-TOO_MANY_PINS = f"Other colours beside so many pins exceed the limit of {MAX_PINS}."
-PHOTOS_AT_ONCE = 50  # that Ray hands to a worker: fewer cost more overhead, more come out unevenly
+TOO_MANY_PINS = f"With so many pins, those of other versions exceed the limit of {MAX_PINS}."
+# Photos that Ray hands to a worker at a time: fewer cost more overhead, more come out unevenly.
+PHOTOS_AT_ONCE = 50
 
-Work = list[tuple[Path, Path]]  # photos, and where their results go
+# Photos, each with the file that its result goes to.
+Work = list[tuple[Path, Path]]
 
 
 class EngineError(RuntimeError):
-    """An engine that cannot work; the message is one sentence that says why."""
+    """An engine that cannot work; the message is one sentence with the reason."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Outcome:
 
     Attributes:
         failed: why there is no result, in a sentence; None if there is one.
-        note: what to tell about the result.
+        note: a remark on the result for the person who asked for it.
     """
 
     failed: str | None = None
@@ -60,30 +62,31 @@ class Task:
             return Outcome(failed=f"{target} cannot be written: {error.strerror or error}.")
 
     def _colorize(self, photo: Path, target: Path) -> Outcome:
-        rgb = read_photo(photo)
+        prepared = self.colorizer.prepare(read_photo(photo))
         versions, notes = [()], []
         if self.alternatives:
-            found = self.colorizer.alternatives(rgb, count=self.alternatives)
+            found = self.colorizer.alternatives(prepared, count=self.alternatives)
             versions += [pins for pins in found if len(pins) + len(self.pins) <= MAX_PINS]
             if not found:
                 notes.append(NO_OTHERS)
             elif len(versions) == 1:
                 notes.append(TOO_MANY_PINS)
+        known_by = fingerprint(photo)
         target.parent.mkdir(parents=True, exist_ok=True)
         # `target` itself comes last: where it is, the others are too
         for number, version in reversed(list(enumerate(versions))):
             pins = [*version, *self.pins]
-            colored = self.colorizer.colorize(rgb, pins=pins, vividness=self.vividness)
-            save_png(colored, _numbered(target, number))
-        if not self.colorizer.knows(rgb):
+            colored = self.colorizer.colorize(prepared, pins=pins, vividness=self.vividness)
+            save_png(colored, _numbered(target, number), photo=known_by)
+        if not self.colorizer.knows(prepared):
             notes.append(UNKNOWN)
         return Outcome(note=f"{shown_name(photo)}: {' '.join(notes)}" if notes else None)
 
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """The network in one thread: several add up in another order, and the bytes would depend on
-    their number. Work at full size has its own threads, pixel by pixel."""
+    """Run the network in one thread: several add up in another order, and the bytes of results
+    would depend on their number. Work at full size has threads of its own, pixel by pixel."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -1,21 +1,106 @@
-"""Results on disk."""
+"""Results on disk: how they are called, which photo each is of, and how they are written."""
 
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+# Keyword of the text in a result that tells which photo it is of.
+PHOTO = "Photo"
+# Bytes at the beginning and at the end of a photo's file by which it is known.
+FINGERPRINT_BYTES = 2**16
 
 
 def colorized_name(stem: str) -> str:
-    """Name of the result: that of apple.jpg, whose stem is apple, is apple-colorized.png."""
+    """Name of a result: that of apple.jpg, whose stem is apple, is apple-colorized.png."""
     return f"{stem}-colorized.png"
 
 
-def save_png(rgb: np.ndarray, file: Path) -> None:
-    """Write (H, W, 3) uint8 RGB as a PNG without metadata; never a half-written file."""
-    partial = file.with_name(file.name + ".partial")
+def possible_results(photo: Path, folder: Path) -> list[Path]:
+    """Every file in `folder` that may be the result of `photo`, whichever other photos come with
+    it: called after its stem, after its full name, or after that and a digest of its path."""
+    full = photo.name.replace(".", "-")
+    path = os.path.normpath(photo.absolute())
+    digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
+    stems = dict.fromkeys([photo.stem, full, f"{full}-{digest}"])
+    return [folder / colorized_name(stem) for stem in stems]
+
+
+def choose_results(possible: Sequence[Sequence[Path]]) -> list[Path]:
+    """For each photo the first of its `possible_results` that no other photo may have, whatever the
+    order of the photos."""
+    wanted = Counter(chain.from_iterable(possible))
+    return [next((file for file in files if wanted[file] == 1), files[-1]) for files in possible]
+
+
+def find_result(photo: Path, possible: Sequence[Path], chosen: Path) -> Path | None:
+    """The one of its `possible` results that an earlier call made of `photo` as it is now, if any.
+
+    A result that does not say which photo it is of counts where it is the `chosen` one.
+    """
+    with suppress(OSError):  # a photo that cannot be read has no result
+        for file in possible:
+            if _is_newer(file, photo):
+                made_of = _photo_of(file)
+                if made_of == fingerprint(photo) or (made_of is None and file == chosen):
+                    return file
+    return None
+
+
+def is_of_another(file: Path, photo: Path) -> bool:
+    """Whether a result that is there was made of another photo; one that is older than `photo` is
+    taken for what `photo` was before it was changed."""
+    with suppress(OSError):
+        return _is_newer(file, photo) and _photo_of(file) not in (None, "", fingerprint(photo))
+    return False
+
+
+def _is_newer(file: Path, photo: Path) -> bool:
+    return file.is_file() and file.stat().st_mtime >= photo.stat().st_mtime
+
+
+def fingerprint(photo: Path) -> str:
+    """By which a photo's file is known again, wherever it lies: a digest of its size, its beginning
+    and its end.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with photo.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        digest = hashlib.sha256(str(size).encode())
+        for start in (0, max(0, size - FINGERPRINT_BYTES)):
+            file.seek(start)
+            digest.update(file.read(FINGERPRINT_BYTES))
+    return digest.hexdigest()[:32]
+
+
+def _photo_of(result: Path) -> str | None:
+    """Fingerprint of the photo that `result` is of; None where it does not say, "" where it is no
+    picture."""
     try:
-        Image.fromarray(rgb).save(partial, format="PNG", compress_level=1)
+        with Image.open(result, formats=["PNG"]) as image:
+            return image.info.get(PHOTO)
+    except (OSError, SyntaxError, ValueError):  # what Pillow raises on damaged files
+        return ""
+
+
+def save_png(rgb: np.ndarray, file: Path, *, photo: str | None = None) -> None:
+    """Write (H, W, 3) uint8 RGB as a PNG, never a half-written one, whose only metadata is `photo`,
+    the fingerprint of the photo that it is of, where that is given."""
+    partial = file.with_name(file.name + ".partial")
+    info = PngInfo()
+    if photo:
+        info.add_text(PHOTO, photo)
+    try:
+        Image.fromarray(rgb).save(partial, format="PNG", compress_level=1, pnginfo=info)
         partial.replace(file)
     finally:
         partial.unlink(missing_ok=True)

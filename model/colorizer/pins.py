@@ -10,9 +10,13 @@ import numpy as np
 from model.color import normalize_ab, rgb_to_lab
 
 MAX_PINS = 50
-ALIKE = 25  # standard deviation, in ab, of how like a place is to that of a pin
-NEAR = 0.3  # standard deviation, as a share of the longer side, of how near a place is to it
-REACH = 2  # pixels at the network's scale: a pin is a square of 5, in training they are 1 to 9
+# Standard deviation, in units of ab, of the Gaussian that says how alike two places are in colour.
+ALIKE = 25
+# Standard deviation, as a share of the longer side, of the Gaussian that says how near they are.
+NEAR = 0.3
+# Pixels at the network's scale that a hint reaches from its middle: the square is 5 wide, those of
+# training are 1 to 9.
+REACH = 2
 
 
 class PinError(ValueError):
@@ -69,7 +73,7 @@ def check_place(x: float, y: float, width: int, height: int) -> None:
 
 
 def place_in(x: float, y: float, shape: tuple, small: tuple) -> tuple[int, int]:
-    """Row and column in `small` of the place x, y in a picture of `shape`."""
+    """Row and column, in a picture of shape `small`, of the place x, y in one of `shape`."""
     return int(y * small[0] / shape[0]), int(x * small[1] / shape[1])
 
 
@@ -88,8 +92,9 @@ def hints_of(pins: Sequence[Pin], shape: tuple, small: tuple) -> np.ndarray:
 
 
 def likeness(ab: np.ndarray, pins: Sequence[Pin], shape: tuple) -> np.ndarray:
-    """How far each place is like those of `pins` in a photo of `shape`, by the colours that it has
-    without them, real `ab` (h, w, 2): (h, w) float32 from 0 to 1, more where it is like several."""
+    """How alike each place and those of `pins` in a photo of `shape` are, by the colours that they
+    have without pins, real `ab` (h, w, 2): (h, w) float32 in 0..1, more where it is like several.
+    """
     unlike = np.ones(ab.shape[:2], np.float32)
     for place in {place_in(pin.x, pin.y, shape, ab.shape) for pin in pins}:
         unlike *= 1 - np.exp(-0.5 * np.square(ab - ab[place]).sum(-1) / ALIKE**2)
@@ -107,9 +112,9 @@ def smoothed(change: np.ndarray, pins: Sequence[Pin], shape: tuple) -> np.ndarra
 
 
 def lacking(ab: np.ndarray, pins: Sequence[Pin], shape: tuple) -> np.ndarray:
-    """What real `ab`, (h, w, 2) float32, of a photo of `shape` lacks of the colours of `pins` at
-    their places, and around them where it is near and alike: the network follows a pin well, but
-    not to the full. Where pins disagree it is a mean."""
+    """What real `ab`, (h, w, 2) float32, of a photo of `shape` lacks of the colours of `pins`, at
+    their places and wherever it is near and alike: the network follows a pin well, but not to the
+    full. Where pins disagree, it is a mean. (h, w, 2) float32."""
     wanted = {place_in(pin.x, pin.y, shape, ab.shape): _ab_of(pin) for pin in pins}
     rows, columns = np.ogrid[: ab.shape[0], : ab.shape[1]]
     smooth = cv2.blur(ab, (2 * REACH + 1, 2 * REACH + 1))

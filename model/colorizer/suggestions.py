@@ -1,18 +1,31 @@
-"""What a distribution over ab bins says: likely colours, and those between which it wavers.
+"""What a distribution over ab bins says: likely colours, those between which it wavers, and the
+pins that bring one of them about.
 
 Everywhere `probability` is (..., bins) float32 over `model.color.AB_BINS`, its sum over bins 1.
 """
 
+import cv2
 import numpy as np
 
 from model.color import AB_BINS, BIN_SIZE, lab_to_rgb
+from model.colorizer.pins import Pin
+from model.colorizer.prepared import Prepared
 from model.metrics import COLOR_CHROMA, ciede2000
 
-BANDWIDTH = BIN_SIZE / 2  # of the Gaussian that smooths over neighbouring bins
-DISTINCT = 10  # CIEDE2000 from which on two colours are plainly different
-DOUBTFUL = 0.1  # a peak below this share of the highest says too little
-UNLIKELY = 0.02  # a colour below this share of the likeliest is not offered
-TYPICAL_LUMINANCE = 55  # real L at which colours are compared where there is no place yet
+# Standard deviation of the Gaussian that smooths over neighbouring bins, in units of ab.
+BANDWIDTH = BIN_SIZE / 2
+# CIEDE2000 from which on two colours are plainly different.
+DISTINCT = 10
+# Share of the highest peak below which another peak says too little.
+DOUBTFUL = 0.1
+# Share of the likeliest colour's probability below which a colour is not offered.
+UNLIKELY = 0.02
+# Real L at which colours are compared before there is a place for them.
+TYPICAL_LUMINANCE = 55
+# Real L from which on a place shows the light and not the fruit.
+HIGHLIGHT = 90
+# Number of pins that bring an alternative about, at most.
+PLACES = 3
 
 
 def share_near(probability: np.ndarray, colors: np.ndarray) -> np.ndarray:
@@ -55,3 +68,37 @@ def _nearness(colors: np.ndarray) -> np.ndarray:
     """(bins, n): 1 where a bin is at the colour, less around it."""
     distance = np.linalg.norm(AB_BINS[:, None] - colors, axis=-1)
     return np.exp(-0.5 * np.square(distance / BANDWIDTH))
+
+
+def pins_at(color: np.ndarray, score: np.ndarray, cell: int, prepared: Prepared) -> tuple[Pin, ...]:
+    """Pins of one colour at the best places, apart from each other.
+
+    Args:
+        color: (2,) real ab.
+        score: (rows, columns), how good the places are, one for each square of `cell` pixels of
+            `prepared.small`.
+
+    Returns:
+        up to `PLACES` pins in pixels of the photo.
+    """
+    luminance = prepared.luminance
+    by_cell = cv2.resize(luminance, score.shape[::-1], interpolation=cv2.INTER_AREA)
+    # the mean of 3 x 3, nothing outside: high well inside the fruit
+    score = cv2.blur(score, (3, 3), borderType=cv2.BORDER_CONSTANT) * (by_cell < HIGHLIGHT)
+    least = score.max() / 10
+    apart = int(np.sqrt(np.sum(score > score.max() / 4)) / 3)  # a third of the good places' width
+    pins = []
+    for _ in range(PLACES):
+        row, column = np.unravel_index(score.argmax(), score.shape)
+        if score[row, column] <= least:
+            break
+        y, x = (
+            min((place + 0.5) * cell, pixels - 0.5)
+            for place, pixels in zip((row, column), luminance.shape, strict=True)
+        )
+        rgb = lab_to_rgb(luminance[int(y), int(x)][None, None], color[None, None])[0, 0]
+        (height, width), (rows, columns) = prepared.shape, luminance.shape
+        pins.append(Pin(x * width / columns, y * height / rows, tuple(rgb.tolist())))
+        near = (slice(max(0, place - apart), place + apart + 1) for place in (row, column))
+        score[tuple(near)] = 0
+    return tuple(pins)

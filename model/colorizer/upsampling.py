@@ -1,4 +1,4 @@
-"""Colours predicted for a small picture, on the photo of full size."""
+"""Colours predicted for a small picture, brought up to the photo at full size."""
 
 import os
 from collections.abc import Iterator
@@ -10,9 +10,12 @@ import numpy as np
 from model.color import lab_to_rgb, luminance_to_gray, rgb_to_lab
 from model.photos import resize
 
-EDGE = 100  # variance of L around a pixel, in square units, from which on colours follow an edge
-TILE_PIXELS = 2**17  # full-size work goes tile by tile: memory stays bounded on large photos
-TILE_SIDE = 2**14  # OpenCV's remap takes no more than 32,766
+# Variance of L around a pixel, in square units, from which on colours follow an edge.
+EDGE = 100
+# Pixels of a tile: full-size work goes tile by tile, so that memory stays bounded.
+TILE_PIXELS = 2**17
+# Longest side of a tile in pixels; OpenCV's remap takes no more than 32,766.
+TILE_SIDE = 2**14
 THREADS = os.cpu_count() or 1
 
 

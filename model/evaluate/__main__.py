@@ -14,13 +14,13 @@ import sys
 
 import pandas as pd
 
-from model.colorizer.pipeline import DEFAULT_WEIGHTS, MAX_VIVIDNESS, Colorizer
+from model.colorizer.pipeline import MAX_VIVIDNESS, Colorizer
 from model.data import collections as datasets
 from model.data import fruits360
 from model.data.collections import Photos
 from model.evaluate.figures import evaluate
 from model.evaluate.machine_rater import machine_rater
-from model.weights import WeightsError
+from model.weights import DEFAULT_WEIGHTS, WeightsError
 
 
 def main(argv: list[str] | None = None) -> int:

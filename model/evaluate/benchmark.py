@@ -21,12 +21,12 @@ from torch import nn
 
 from model.color import rgb_to_lab
 from model.colorizer.output import save_png
-from model.colorizer.pipeline import DEFAULT_WEIGHTS, Colorizer
+from model.colorizer.pipeline import Colorizer
 from model.data.rendered import render
 from model.evaluate.goals import SPEED
 from model.networks.zhang import ZhangNet
 from model.photos import read_photo
-from model.weights import WeightsError
+from model.weights import DEFAULT_WEIGHTS, WeightsError
 
 TURNS = 7
 SIDE = 256  # pixels, of the picture that the networks get

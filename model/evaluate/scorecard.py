@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from model.color import lab_to_rgb, rgb_to_lab, rgb_to_lab_exact
 from model.colorizer.pins import Pin
-from model.colorizer.pipeline import DEFAULT_WEIGHTS, Colorizer
+from model.colorizer.pipeline import Colorizer
 from model.colorizer.upsampling import recolor
 from model.data import collections as datasets
 from model.data import fruits360
@@ -34,7 +34,7 @@ from model.evaluate.goals import SETS, as_markdown
 from model.evaluate.machine_rater import machine_rater
 from model.metrics import WHITE, ciede2000, fruit_ciede2000, fruit_mask
 from model.photos import shrunk
-from model.weights import WeightsError, available_weights
+from model.weights import DEFAULT_WEIGHTS, WeightsError, available_weights
 
 SIDES = (256, 512, 1024)  # pixels, of the same photo
 EVERY = 8  # of the turntable frames, whose neighbours are alike, where pins are measured

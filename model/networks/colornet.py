@@ -20,14 +20,15 @@ class ColorNet(nn.Module):
     2017, "Real-time user-guided image colorization", section 3.3).
 
     Args:
-        dilation: dilate the blocks at 1/16.
-        attention: at 1/16.
-        mean: of the picture at 1/16, for every place.
-        dropout: share of the channels at 1/8 and behind the context that training leaves out.
+        dilation: whether the blocks at 1/16 are dilated.
+        attention: whether every place at 1/16 attends to all others.
+        mean: whether every place at 1/16 is given the mean over the picture.
+        dropout: share of the channels that training leaves out, at 1/8 and after the context.
     """
 
     studio_scale = 100
     photo_scale = 256
+    takes_hints = True
     cell = 8
     coarsest = 16
 
@@ -85,8 +86,12 @@ class ColorNet(nn.Module):
         return (at_place + (moved + both.flip(-1))[..., step:, step:]) / 4
 
     def summary(self, luminance: Tensor) -> Tensor:
-        """What the network sees in pictures as a whole, (N, 256): what `familiarity` judges."""
+        """What the network sees in pictures as a whole, (N, 256)."""
         return self._encode(luminance, None)[0].mean((2, 3))
+
+    def unfamiliarity(self, luminance: Tensor) -> Tensor:
+        """How unlike the pictures of training each picture is, (N,): above 1 is unlike."""
+        return self.familiarity(self.summary(luminance))
 
     def _encode(self, luminance: Tensor, hints: Tensor | None) -> tuple[Tensor, list[Tensor]]:
         """Features at 1/16, and those at 1/2, 1/4 and 1/8."""

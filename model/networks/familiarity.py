@@ -9,18 +9,21 @@ class Familiarity(nn.Module):
     its features to the nearest collection of them (Lee et al. 2018, "A simple unified framework
     for detecting out-of-distribution samples").
 
+    Until `fit` has been called, every picture counts as like them.
+
     Args:
-        width: of the features.
-        collections: of pictures, each with a mean of its own.
+        width: number of features.
+        collections: number of collections of pictures, each of which has a mean of its own.
     """
 
-    shrinkage = 0.05  # of the covariance, towards a multiple of the identity
+    # Share of the covariance that is replaced by a multiple of the identity.
+    shrinkage = 0.05
 
     def __init__(self, width: int, collections: int = 3) -> None:
         super().__init__()
         self.register_buffer("means", torch.zeros(collections, width))
         self.register_buffer("precision", torch.eye(width))
-        self.register_buffer("limit", torch.tensor(torch.inf))
+        self.register_buffer("limit", torch.tensor(torch.finfo(torch.float32).max))
 
     def forward(self, features: Tensor) -> Tensor:
         """Distance of (N, width) features over the limit, (N,): above 1 is unlike."""
@@ -28,8 +31,8 @@ class Familiarity(nn.Module):
         return (away @ self.precision * away).sum(-1).min(1).values / self.limit
 
     def fit(self, learned: list[Tensor], others: Tensor, *, share: float = 0.99) -> None:
-        """Learn from (n, width) features of each collection; `share` of `others`, pictures like
-        these but not among them, are to count as like."""
+        """Learn from (n, width) features of each collection. The limit is set so that `share` of
+        `others`, further pictures of the same kinds, count as like them."""
         means = [features.mean(0) for features in learned]
         missing = len(self.means) - len(means)
         self.means.copy_(torch.stack([*means, *means[:1] * missing]))

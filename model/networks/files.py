@@ -1,4 +1,4 @@
-"""Weights on disk, and the network that they are of."""
+"""Networks written to disk and read back."""
 
 import json
 import math
@@ -8,22 +8,13 @@ import safetensors.torch
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
-from model.networks.colornet import ColorNet
-from model.networks.paper import PaperNet
-from model.networks.zhang import ZhangNet
+from model.networks import NETWORKS
 from model.weights import WeightsError, weights_path
-
-NETWORKS: dict[str, type[nn.Module]] = {
-    "PaperNet": PaperNet,
-    "ColorNet": ColorNet,
-    "ZhangNet": ZhangNet,
-}
-HINTED = (ColorNet,)
 
 
 def save_weights(network: nn.Module, path: Path, facts: dict, *, half: bool = False) -> None:
-    """Write `network` as safetensors, its class and `facts` about its training as metadata; with
-    `half` its matrices as float16."""
+    """Write `network` as safetensors, with its class and the `facts` of its training as metadata;
+    with `half`, matrices and kernels as float16."""
     facts = facts | {"network": type(network).__name__}
     state = {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}
     if half:
@@ -36,7 +27,8 @@ def load_network(weights: str | Path) -> nn.Module:
     """The network with its weights, in evaluation mode on the CPU.
 
     Raises:
-        WeightsError: unknown name, damaged file, or weights that fit none of `NETWORKS`.
+        WeightsError: unknown name, damaged file, values that are NaN or infinite, or weights that
+            fit none of `NETWORKS`.
     """
     return load_weights(weights)[0]
 
@@ -63,6 +55,6 @@ def load_weights(weights: str | Path) -> tuple[nn.Module, float]:
         raise WeightsError(
             f"{path.name} holds no weights of {', '.join(NETWORKS)}: made by something else?"
         ) from None
-    if any(tensor.isnan().any() for tensor in network.state_dict().values()):
-        raise WeightsError(f"{path.name} is damaged: not all that it holds are numbers.")
+    if not all(tensor.isfinite().all() for tensor in network.state_dict().values()):
+        raise WeightsError(f"{path.name} is damaged: some of its values are NaN or infinite.")
     return network.eval(), photo_chroma

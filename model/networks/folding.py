@@ -8,7 +8,7 @@ from torch.nn.utils import fuse_conv_bn_eval
 
 def fold_batch_norm(network: nn.Module) -> nn.Module:
     """Fold each batch norm of `network`, in evaluation mode, into the convolution before it: the
-    same results in less time. It cannot be trained any more."""
+    same results in less time. The network cannot be trained afterwards."""
     for module in network.modules():
         if isinstance(module, nn.Sequential):
             for index, (conv, norm) in enumerate(pairwise(module)):

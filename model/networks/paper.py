@@ -13,6 +13,7 @@ class PaperNet(nn.Module):
     """
 
     studio_scale = photo_scale = 100
+    takes_hints = False
 
     def __init__(self) -> None:
         super().__init__()

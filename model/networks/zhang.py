@@ -1,4 +1,4 @@
-"""The network of Zhang et al. 2016, the paper's "previous solution"."""
+"""The "previous solution" that the paper compares itself with."""
 
 import torch
 import torch.nn.functional as F
@@ -12,12 +12,13 @@ class ZhangNet(nn.Module):
     solution": it classifies each place, at 1/4 of the resolution, into one of the ab bins.
 
     Args:
-        width: share of the published channels; 1 has 32 M weights.
-        temperature: of the annealed mean (section 2.3) that makes ab of the distribution.
+        width: share of the published channels; with 1 there are 32 M weights.
+        temperature: of the annealed mean (section 2.3) that turns the distribution into ab.
     """
 
     studio_scale = 100
     photo_scale = 256
+    takes_hints = False
     cell = 4
 
     def __init__(self, *, width: float = 0.25, temperature: float = 0.38) -> None:

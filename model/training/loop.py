@@ -26,7 +26,9 @@ from tqdm import tqdm
 
 from model.color import NEUTRAL, normalize, rgb_to_lab8
 from model.metrics import ab_mse
-from model.networks.files import HINTED, NETWORKS, load_network, save_weights
+from model.networks import NETWORKS
+from model.networks.contract import DetectsUnfamiliar
+from model.networks.files import load_network, save_weights
 from model.photos import shrunk
 from model.training.checkpoints import (
     Progress,
@@ -263,7 +265,7 @@ def train(
             )
             save()
 
-    if recipe.samples and hasattr(kept, "familiarity"):
+    if recipe.samples and isinstance(kept, DetectsUnfamiliar):
         _familiarize(kept, training, sets)
     first = next(iter(sets))
     result = Result(progress.validation[-1][first], dead_channels(kept, sets[first]))
@@ -364,7 +366,7 @@ def _computes_bfloat16(device: torch.device) -> bool:
 
 def _given(network: nn.Module, luminance: Tensor, hints: Tensor | None) -> tuple:
     """What of a sample `network` takes."""
-    return (luminance, hints) if isinstance(network, HINTED) else (luminance,)
+    return (luminance, hints) if network.takes_hints else (luminance,)
 
 
 def _reseed(*numbers: int) -> None:

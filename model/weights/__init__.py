@@ -1,9 +1,10 @@
-"""Names and paths of weights. No torch: whoever only names weights need not wait for it."""
+"""Names and paths of weights, without torch: commands that only name weights start at once."""
 
 from contextlib import suppress
 from pathlib import Path
 
 WEIGHTS_FOLDER = Path(__file__).parent
+DEFAULT_WEIGHTS = "colornet"
 
 
 class WeightsError(ValueError):
@@ -19,7 +20,7 @@ def weights_path(weights: str | Path) -> Path:
     """File of the weights called `weights`: a name in `available_weights`, or a path.
 
     Raises:
-        WeightsError: neither.
+        WeightsError: there is neither such a name nor such a file.
     """
     shipped = WEIGHTS_FOLDER / f"{weights}.safetensors"
     if str(weights) in available_weights():

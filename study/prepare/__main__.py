@@ -16,10 +16,9 @@ import sys
 from datetime import date
 from pathlib import Path
 
-from model.colorizer.pipeline import DEFAULT_WEIGHTS
 from model.data import fruits360
 from model.photos import PhotoError
-from model.weights import WeightsError
+from model.weights import DEFAULT_WEIGHTS, WeightsError
 from study.cli import run
 from study.db.engine import connect, reading
 from study.db.queries import find_study

@@ -19,11 +19,12 @@ from demo.colorize import pictures
 from demo.colorize import tab as colorize_tab
 from model.color import rgb_to_lab_exact
 from model.colorizer.pins import Pin
-from model.colorizer.pipeline import DEFAULT_WEIGHTS, NO_OTHERS, Colorizer
+from model.colorizer.pipeline import NO_OTHERS, Colorizer
 from model.colorizer.upsampling import recolor
 from model.data.rendered import render
 from model.metrics import is_in_color
 from model.photos import read_photo
+from model.weights import DEFAULT_WEIGHTS
 from study.db.engine import connect
 from study.prepare.freeze import READY_STUDY
 from tests.support.painter import YELLOW, painter

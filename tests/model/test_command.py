@@ -1,6 +1,7 @@
 """The command line: photos and folders in, colour photos out, every refusal one sentence."""
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -108,39 +109,66 @@ def test_a_file_that_is_no_photo_fails_by_name(album, tmp_path, capsys, given):
     assert f"failed: {Path(given).name} " in capsys.readouterr().err
 
 
-def test_a_photo_that_comes_to_stand_beside_another_is_done_when_resumed(tmp_path):
-    album, out = tmp_path / "album", tmp_path / "out"
-    album.mkdir()
-    command = [str(album), "--out", str(out), "--weights", "paper", "--resume"]
-    Image.new("RGB", (8, 8), "gray").save(album / "pear.png")
-    assert main(command) == 0
-    Image.new("RGB", (9, 8), "gray").save(album / "pear.jpg")
-    os.utime(album / "pear.jpg", (0, 0))  # an old photo, copied there
-    assert main(command) == 0
-    widths = {file.name: Image.open(file).width for file in out.iterdir()}
-    assert widths["pear-jpg-colorized.png"] == 9
-    assert widths["pear-png-colorized.png"] == 8
-
-
+# Each call: the photos given, and how many of them are done. A photo's width is its number.
 @pytest.mark.parametrize(
-    "names",
+    "calls",
     [
-        ["apple.jpg", "apple.png"],
-        ["apple.jpg", "apple.png", "apple-png.jpg"],
-        ["apple.jpg", "apple.png", "apple.gif", "apple.tif", "apple.tiff"],
-        ["one/apple.jpg", "two/apple.jpg", "three/apple.jpg"],
+        [("b/x.jpg c/x.jpg", 2), ("a/x.jpg b/x.jpg c/x.jpg", 1), ("b/x.jpg", 0)],
+        [("b/x.jpg", 1), ("a/x.jpg b/x.jpg", 1), ("c/x.jpg", 1), ("a/x.jpg c/x.jpg b/x.jpg", 0)],
+        [("c/x.jpg a/x.jpg", 2), ("a/x.jpg c/x.jpg", 0), ("a", 0), ("a b", 1)],
+        [("d/x.png", 1), ("d/x.jpg d/x.png", 1), ("d", 0)],
     ],
+    ids=["more come before", "one at a time", "folders", "another format"],
 )
-def test_no_result_is_written_over_another(tmp_path, names):
-    photos = [tmp_path / "album" / name for name in names]
-    for place, photo in enumerate(photos):
-        photo.parent.mkdir(parents=True, exist_ok=True)
-        Image.new("L", (5 + place, 5)).save(photo)
-    in_one_folder = len({photo.parent for photo in photos}) == 1
-    given = [tmp_path / "album"] if in_one_folder else photos
-    assert run(*given, "--out", tmp_path / "out") == 0
-    widths = [Image.open(tmp_path / "out" / name).width for name in results(tmp_path / "out")]
-    assert sorted(widths) == [5 + place for place in range(len(names))]
+def test_resuming_finds_each_photos_result_whatever_the_others_are(tmp_path, monkeypatch, calls):
+    monkeypatch.chdir(tmp_path)
+    widths = {"a/x.jpg": 5, "b/x.jpg": 6, "c/x.jpg": 7, "d/x.jpg": 8, "d/x.png": 9}
+    for name, width in widths.items():
+        Path(name).parent.mkdir(exist_ok=True)
+        Image.new("L", (width, 8), 99).save(name)
+        os.utime(name, (0, 0))  # old photos
+    done: list[Path] = []
+    monkeypatch.setattr(
+        "model.colorizer.__main__.run_here",
+        lambda task, work: (done.append(photo) or task(photo, out) for photo, out in work),
+    )
+    asked = set()
+    for photos, expected in calls:
+        done.clear()
+        assert run(*photos.split(), "--out", "out", "--weights", "paper", "--resume") == 0
+        assert len(done) == expected, photos
+        asked |= {width for name, width in widths.items() if _is_given(name, photos.split())}
+        made = [Image.open(Path("out") / name).width for name in results(Path("out"))]
+        assert sorted(made) == sorted(asked), "one result of each"
+
+
+def _is_given(name: str, photos: list[str]) -> bool:
+    return name in photos or Path(name).parts[0] in photos
+
+
+def test_a_photo_that_has_changed_is_done_anew_in_its_place(tmp_path):
+    photo, out = tmp_path / "pear.png", tmp_path / "out"
+    Image.new("L", (5, 8), 99).save(photo)
+    assert run(photo, "--out", out, "--weights", "paper") == 0
+    os.utime(out / "pear-colorized.png", (0, 0))
+    Image.new("L", (6, 8), 99).save(photo)
+    assert run(photo, "--out", out, "--weights", "paper", "--resume") == 0
+    assert results(out) == ["pear-colorized.png"]
+    assert Image.open(out / "pear-colorized.png").width == 6
+
+
+def test_names_of_results_do_not_depend_on_the_order_of_the_photos(tmp_path):
+    photos = [tmp_path / name for name in ("a/x.jpg", "b/x.jpg", "b/x.png", "c/x-png.gif")]
+    for width, photo in enumerate(photos, start=5):
+        photo.parent.mkdir(exist_ok=True)
+        Image.new("L", (width, 5)).save(photo)
+    made = []
+    for out, order in (("one", photos), ("two", photos[::-1])):
+        assert run(*order, "--out", tmp_path / out, "--weights", "paper") == 0
+        files = results(tmp_path / out)
+        made.append({name: Image.open(tmp_path / out / name).width for name in files})
+    assert made[0] == made[1]
+    assert sorted(made[0].values()) == [5, 6, 7, 8]
 
 
 def test_subfolders_keep_their_place(tmp_path):
@@ -202,7 +230,7 @@ def test_a_result_that_cannot_be_written_is_named(album, tmp_path, capsys):
     assert not list((tmp_path / "out").glob("*.partial"))
 
 
-def test_results_tell_nothing_but_the_picture(tmp_path):
+def test_results_tell_nothing_that_the_photos_file_said_of_itself(tmp_path):
     exif = Image.Exif()
     exif[0x010F] = "a camera"
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -210,7 +238,8 @@ def test_results_tell_nothing_but_the_picture(tmp_path):
     run(tmp_path / "pear.jpg", "--out", tmp_path / "out")
     with Image.open(tmp_path / "out" / "pear-colorized.png") as result:
         assert (result.format, result.mode, result.size) == ("PNG", "RGB", PEAR.size)
-        assert result.info == {} and not result.getexif()
+        assert set(result.info) == {"Photo"} and not result.getexif()
+        assert re.fullmatch("[0-9a-f]{32}", result.info["Photo"]), "a digest and nothing else"
 
 
 def test_a_written_picture_is_read_as_it_was(tmp_path):

@@ -9,12 +9,11 @@ from torch import Tensor, nn
 
 from model.color import AB_BINS, normalize_ab
 from model.colorizer.pipeline import Colorizer
-from model.networks.colornet import ColorNet
 
 YELLOW, RED, GREEN = (0, 40), (50, 30), (-40, 40)  # real a and b, bins of the distribution
 
 
-class Painter(ColorNet):
+class Painter(nn.Module):
     """Yellow, but within `reach` pixels of hints their mean colour.
 
     Attributes:
@@ -22,8 +21,13 @@ class Painter(ColorNet):
         seen: height and width of the last picture.
     """
 
+    studio_scale = 100
+    photo_scale = 256
+    takes_hints = True
+    cell = 8
+
     def __init__(self, likely: dict[tuple[int, int], float], reach: int) -> None:
-        nn.Module.__init__(self)
+        super().__init__()
         self.likely, self.reach, self.seen = likely, reach, (0, 0)
 
     def forward(self, luminance: Tensor, hints: Tensor | None = None) -> Tensor:

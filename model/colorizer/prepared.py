@@ -1,0 +1,98 @@
+"""A photo prepared once for all that a network is asked about it: judged, and brought to scale."""
+
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from model.color import luminance_to_gray, rgb_to_lab
+from model.metrics import WHITE, fruit_mask
+from model.networks.contract import Network
+from model.photos import resize
+
+# Longer side at which fruit on white is told from other photos, in pixels.
+SKETCH_SIDE = 100
+# White share of the outermost pixels of fruit on white: all of Fruits-360 has more, photos less.
+WHITE_BORDER = 2 / 3
+# Share of the longer side that a fruit takes in Fruits-360, at least.
+FILLS_FRAME = 0.9
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A photo as one network is shown it.
+
+    Attributes:
+        rgb: (H, W, 3) uint8, the picture that takes the colours: the photo itself unless
+            `onto` put another in its place.
+        shape: height and width of the photo, in whose pixels pins and places are.
+        small: (h, w, 3) uint8 RGB, the photo at the network's scale.
+        luminance: (h, w) float32, real L of `small`.
+        mask: (h, w) float32, 1 on the fruit and 0 on the white around it; None for a photo of
+            anything but fruit on white.
+        chroma: factor on the ab that the network gives; pins are divided by it on their way in.
+    """
+
+    rgb: np.ndarray
+    shape: tuple[int, int]
+    small: np.ndarray
+    luminance: np.ndarray
+    mask: np.ndarray | None
+    chroma: float
+
+    def onto(self, rgb: np.ndarray) -> "Prepared":
+        """The same photo, its colours to be put onto `rgb`: (H, W, 3) uint8, the photo at another
+        size, such as a preview."""
+        return replace(self, rgb=rgb)
+
+
+def prepare(rgb: np.ndarray, network: Network, *, photo_chroma: float = 1.0) -> Prepared:
+    """`rgb`, (H, W, 3) uint8, with its fruit as large as `network` knows it from training.
+
+    The largest fruit on white is brought to `studio_scale`, the whole to `photo_scale` at most.
+    Any other photo is brought down to `photo_scale` and its colours take `photo_chroma`; a tiny
+    one is enlarged to `studio_scale`.
+    """
+    studio, photo = network.studio_scale, network.photo_scale
+    longer = max(rgb.shape[:2])
+    found = _fruit_on_white(rgb)
+    if found is None:
+        pixels = float(np.clip(longer, studio, photo))
+    else:
+        share = _share_of_side(found)
+        pixels = studio if share >= FILLS_FRAME else min(studio / share, photo)
+    small = _scaled(rgb, pixels / longer)
+    mask = None if found is None else cv2.resize(found.astype(np.float32), small.shape[1::-1])
+    return Prepared(
+        rgb=rgb,
+        shape=rgb.shape[:2],
+        small=small,
+        luminance=rgb_to_lab(small)[..., 0],
+        mask=mask,
+        chroma=photo_chroma if found is None else 1.0,
+    )
+
+
+def _fruit_on_white(rgb: np.ndarray) -> np.ndarray | None:
+    """Where the fruit is, (h, w) bool with `SKETCH_SIDE` pixels on the longer side, judged by
+    luminance alone; None for a photo without a white border."""
+    sketch = _scaled(rgb, SKETCH_SIDE / max(rgb.shape[:2]))
+    sketch = luminance_to_gray(rgb_to_lab(sketch)[..., 0])
+    border = np.concatenate([sketch[0], sketch[-1], sketch[:, 0], sketch[:, -1]])
+    mask = fruit_mask(sketch)
+    return mask if np.mean(border >= WHITE) > WHITE_BORDER and mask.any() else None
+
+
+def _share_of_side(mask: np.ndarray) -> float:
+    """Share of the longer side that the largest fruit in (h, w) bool `mask` takes."""
+    _, parts, sizes, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
+    areas = sizes[1:, cv2.CC_STAT_AREA]
+    if np.sum(areas > areas.max() / 4) > 1:  # several fruits, not a fruit and its stem
+        mask = parts == 1 + areas.argmax()
+    # 2: the last pixel, and the half-covered rim that is not in the mask
+    return max(np.ptp(places) + 2 for places in np.nonzero(mask)) / max(mask.shape)
+
+
+def _scaled(rgb: np.ndarray, factor: float) -> np.ndarray:
+    height, width = rgb.shape[:2]
+    return resize(rgb, (max(1, round(width * factor)), max(1, round(height * factor))))
