@@ -7,7 +7,6 @@ exports that were made earlier are not touched: delete those as well.
 """
 
 import argparse
-import re
 import sqlite3
 import sys
 from contextlib import closing
@@ -16,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from study.db.engine import connect, is_missing, reading, writing
-from study.db.queries import find_study, log_event
+from study.db.queries import find_study, log_event, rater_number
 from study.db.tables import (
     Answer,
     Event,
@@ -29,7 +28,6 @@ from study.db.tables import (
 )
 from study.errors import StudyError
 
-NUMBER = r"#([0-9]{1,9})"
 OF_A_SESSION = {  # in an order in which nothing refers to what is gone
     "checks": QualityCheck,
     "answers": Answer,
@@ -94,11 +92,6 @@ def forget(engine: sa.Engine, number: int, *, event: str = "forgotten") -> dict[
         deleted = _delete(database, found.id, number)
         log_event(database, database.get_one(Study, found.study_id), event, **deleted)
     return deleted
-
-
-def is_number(rater: str) -> bool:
-    """Whether `rater` is a number as it is written here, #12, which no ID may be."""
-    return re.fullmatch(NUMBER, rater) is not None
 
 
 def _delete(database: Session, session_id: int, number: int) -> dict[str, int]:
@@ -166,8 +159,8 @@ def main(argv: list[str] | None = None) -> int:
             raise StudyError(f"There is no database {arguments.db or 'yet'}.")
         engine = connect(arguments.db)
         if not arguments.wipe:
-            number = re.fullmatch(NUMBER, arguments.rater or "")
-            rater = arguments.number if number is None else int(number[1])
+            number = rater_number(arguments.rater or "")
+            rater = arguments.number if number is None else number
             numbers = find(engine, arguments.rater if rater is None else rater, arguments.study)
             if not arguments.yes and not _agreed(numbers):
                 print("Nothing was deleted.")

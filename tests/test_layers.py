@@ -47,7 +47,6 @@ NOT_YET = {
     "model.colorizer.pipeline imports model.colorizer.__main__",
     "study.audit.page imports study.forget",
     "study.audit.page imports study.status",
-    "study.rate.tab imports study.forget",
     "study.report.tables imports study.export.files",
 }
 

@@ -1,6 +1,7 @@
 """Questions to the database that several rooms ask."""
 
 import hashlib
+import re
 
 import pandas as pd
 import sqlalchemy as sa
@@ -40,6 +41,17 @@ def find_study(session: Session, name: str | None = None, *, locked: bool = Fals
 def storage_key(study_name: str) -> str:
     """Under which a rater's browser keeps the session; the page tells it."""
     return f"rating-session-{study_name}"
+
+
+def rater_number(written: str) -> int | None:
+    """The number of a rater, written #12 as in commands; None: `written` is no such number, but may
+    be the ID that a recruiting service uses.
+
+    >>> rater_number("#12"), rater_number("12")
+    (12, None)
+    """
+    found = re.fullmatch(r"#([0-9]{1,9})", written)
+    return int(found[1]) if found else None
 
 
 def check_frozen(study: Study) -> None:

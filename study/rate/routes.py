@@ -1,6 +1,7 @@
-"""What a rater's browser asks for beside the page: that answers are stored, and pictures.
+"""What a rater's browser requests besides the page: to store answers, and pictures.
 
-Past Gradio, whose own work for each call would come on top: `python -m tests.load` measures it.
+These requests bypass Gradio, whose own work for each call would come on top; `python -m tests.load`
+measures it.
 """
 
 from collections.abc import Callable
@@ -17,16 +18,20 @@ from study.db.engine import reading
 from study.db.queries import find_study
 from study.errors import StudyError
 from study.plan.config import StudyConfig
-from study.rate import session
+from study.rate import answers, pictures
 from study.rate.shown import problem, show
+from study.rate.steps import Feedback, View, go_on, is_token
 
-MOST_ANSWERS = parse("120/minute")  # of one session, steps without an answer included
+MOST_ANSWERS = parse("120/minute")  # Requests of one session, those without an answer included.
 
 
 def routes(engine: Engine, study_name: str) -> APIRouter:
-    """POST /answer: {"token", "step", "value", "measured"}, as `session.answer` takes them, and
-    POST /resume: {"token"}; both give what is shown then (`study.rate.shown`). GET /picture/TOKEN:
-    a PNG that a rater was given.
+    """The routes of a study's raters.
+
+    POST /answer stores an answer: {"token", "step", "value", "measured"}, as
+    `study.rate.answers.answer` takes them; POST /resume, {"token"}, goes on after feedback. Both
+    return what is shown next (`study.rate.shown`). GET /picture/TOKEN returns a PNG that a rater
+    was given.
 
     Raises:
         StudyError: no such study, or the database cannot be read.
@@ -39,19 +44,19 @@ def routes(engine: Engine, study_name: str) -> APIRouter:
     def answer(given: Annotated[dict, Body()]) -> JSONResponse:
         step, value, measured = (given.get(name) for name in ("step", "value", "measured"))
 
-        def store(token: str) -> session.View | session.Feedback:
-            return session.answer(engine, token, study_name, str(step), value, measured=measured)
+        def store(token: str) -> View | Feedback:
+            return answers.answer(engine, token, study_name, str(step), value, measured=measured)
 
         return shown_after(given, store)
 
     @router.post("/resume")
     def resume(given: Annotated[dict, Body()]) -> JSONResponse:
-        return shown_after(given, lambda token: session.resume(engine, token, study_name))
+        return shown_after(given, lambda token: go_on(engine, token, study_name))
 
-    def shown_after(given: dict, take: Callable[[str], session.View | None]) -> JSONResponse:
+    def shown_after(given: dict, take: Callable[[str], View | Feedback | None]) -> JSONResponse:
         token = str(given.get("token"))
         try:
-            if not session.is_token(token):
+            if not is_token(token):
                 raise StudyError(config.texts.unknown_session)
             if not answered.hit(MOST_ANSWERS, study_name, token):
                 raise StudyError(config.texts.too_many)
@@ -62,7 +67,7 @@ def routes(engine: Engine, study_name: str) -> APIRouter:
     @router.get("/picture/{token}")
     def picture(token: str) -> Response:
         try:
-            png = session.picture(engine, token)
+            png = pictures.picture(engine, token)
         except StudyError:
             raise HTTPException(503) from None
         if png is None:

@@ -1,7 +1,7 @@
-"""What a rater is shown, as the tab "Rate" takes it: {name of a place: what it gets}.
+"""What a rater is shown, as the tab "Rate" takes it: {name of a place: its new content}.
 
-`study/rate/tab.py` has the places. Nothing here knows the condition: pictures are fetched by random
-tokens that are a rater's own, a pair at a time.
+`study/rate/tab.py` has the places. Nothing here knows the condition: pictures are fetched, a pair
+at a time, with random tokens that each rater has alone.
 """
 
 import html
@@ -12,16 +12,16 @@ import gradio as gr
 
 from study.plan.config import StudyConfig
 from study.plan.questions import Question
-from study.rate import session
+from study.rate.steps import Feedback, Finished, Pair, View
 
 PANELS = ("welcome", "asking", "instructions", "rating_panel", "telling", "commenting", "done")
-GRAYS = 11  # of the strip that a good screen tells apart
+GRAYS = 11  # Number of gray steps that a good screen tells apart.
 
 Shown = dict[str, Any]
 
 
-def show(seen: session.View | session.Feedback | None, config: StudyConfig) -> Shown:
-    """Where a session stands; None: there is none yet."""
+def show(seen: View | Feedback | None, config: StudyConfig) -> Shown:
+    """The step at which a session stands; None: there is no session yet."""
     texts = config.texts
     match seen:
         case Question(panel="instructions"):
@@ -39,15 +39,15 @@ def show(seen: session.View | session.Feedback | None, config: StudyConfig) -> S
                 "choice": gr.update(choices=labels, value=None, label=text.strip()),
                 "step": seen.step,
             }
-        case session.Pair():
+        case Pair():
             pair = pair_html(seen, config)
             return _only("rating_panel") | {"pair": pair, "rating": None, "step": seen.step}
-        case session.Feedback():
+        case Feedback():
             return _only("telling") | {"feedback": markdown(seen.text)}
-        case session.Finished():
-            completion = texts.completion_code.format(code=_escaped(seen.code))
+        case Finished():
+            completion = config.filled("completion_code", code=_escaped(seen.code))
             return _only("done") | {
-                "stored": markdown(texts.done.format(total=seen.total)),
+                "stored": markdown(config.filled("done", total=seen.total)),
                 "code": markdown(completion) if seen.code else "",
                 "back": _link(seen.url, texts.completion_link),
                 "debrief": markdown(f"### {texts.debrief_title}\n{config.debrief_text()}"),
@@ -56,15 +56,15 @@ def show(seen: session.View | session.Feedback | None, config: StudyConfig) -> S
 
 
 def problem(sentence: object) -> Shown:
-    """What went wrong, below all that is shown already."""
+    """A sentence about what went wrong, below all that is shown already."""
     return {"problem": f'<p role="alert">{html.escape(str(sentence))}</p>'}
 
 
-def pair_html(view: session.Pair, config: StudyConfig) -> str:
-    """One pair, its place in the study above it, as HTML. The pictures are fetched by token."""
+def pair_html(view: Pair, config: StudyConfig) -> str:
+    """One pair as HTML, below its place in the study. The pictures are fetched by token."""
     texts, timed = config.texts, config.task.timed
-    progress = texts.practice_progress if view.practice else texts.progress
-    progress = progress.format(number=view.number, total=view.total)
+    key = "practice_progress" if view.practice else "progress"
+    progress = config.filled(key, number=view.number, total=view.total)
     over = view.number == 1 and not view.practice and config.practice
     alts = [getattr(texts, key) for key in config.task.alts]
     pictures = "".join(
@@ -87,7 +87,8 @@ def pair_html(view: session.Pair, config: StudyConfig) -> str:
 
 
 def heading(step: str, text: str, described_by: str = "") -> str:
-    """The heading of a step, which the focus moves to; what is read out after it, by its id."""
+    """The heading of a step, to which the focus moves; screen readers go on with the element of
+    the id `described_by`."""
     return (
         f'<h2 class="head" tabindex="-1" data-step="{html.escape(step)}"'
         f' aria-describedby="{described_by}">{html.escape(text)}</h2>'
@@ -105,12 +106,12 @@ def _only(panel: str) -> Shown:
 
 
 def _escaped(text: str) -> str:
-    """`text` as Markdown that shows it as it is, once `markdown` has had it."""
+    """Markdown that shows `text` as it is, once `markdown` has been applied."""
     return re.sub(r"([^\w\s&<]|_)", r"\\\1", text)
 
 
 def _figure(question: Question, config: StudyConfig) -> str:
-    """The strip of grey fields that a screen should tell apart, as HTML, where it is asked for."""
+    """The strip of gray steps as HTML, where the question is about it."""
     if not question.figure:
         return ""
     grays = (round(255 * index / (GRAYS - 1)) for index in range(GRAYS))

@@ -103,7 +103,7 @@
 
   window.answer = (token, step, value) =>
     send("answer", step, () => ({ token, step, value, measured: measured(step, value) }));
-  window.resume = (token) => send("resume", "", () => ({ token }));
+  window.goOn = (token) => send("resume", "", () => ({ token }));
 
   // What is shown, place by place; a place that nothing is said of stays as it is.
   window.spread = (shown, names) =>

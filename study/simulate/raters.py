@@ -1,9 +1,8 @@
 """Raters that are programs, with known habits: they go through a study exactly as people do.
 
-They consent, answer the questions, practise, rate and say goodbye through `study.rate.session`,
-and are
-marked as simulated wherever ratings are stored or shown. What they truly think of each picture is
-known, so that they show whether a study finds it.
+They consent, answer the questions, practise and rate through `study.rate`, and are marked as
+simulated wherever ratings are stored or shown. What they truly think of each picture is known, so
+that they show whether a study finds it.
 """
 
 import math
@@ -19,7 +18,7 @@ from study.db.queries import find_study
 from study.db.tables import Stimulus, Trial
 from study.plan.config import StudyConfig
 from study.plan.protocols import SCALE_MAX, SIDES
-from study.rate import session
+from study.rate import Feedback, Finished, Pair, answer, begin, go_on
 
 LAZY_RATING, LAZY_SIDE = 5, "left"
 
@@ -83,28 +82,25 @@ def take_part(
     """Send one rater through a study and return the session's token.
 
     Raises:
-        StudyError: as from `study.rate.session`.
+        StudyError: as from `study.rate`.
     """
     with reading(engine) as database:
         config = StudyConfig.frozen(find_study(database, study_name).config)
-    token = session.begin(engine, study_name, consent=True, simulated=True, rng=rng)
-    view = session.resume(engine, token, study_name)
-    while not isinstance(view, session.Finished):
-        if isinstance(view, session.Feedback):
-            view = session.resume(engine, token, study_name)
-            continue
-        measured = None
-        if isinstance(view, session.Pair):
+    token, view = begin(engine, study_name, consent=True, simulated=True, rng=rng)
+    while not isinstance(view, Finished):
+        if isinstance(view, Feedback):
+            view = go_on(engine, token, study_name)
+        elif isinstance(view, Pair):
             value, measured = _answer(engine, view, config, rater, rng), rater.measured(rng)
+            view = answer(engine, token, study_name, view.step, value, measured=measured)
         else:
-            value = view.simulated
-        view = session.answer(engine, token, study_name, view.step, value, measured=measured)
+            view = answer(engine, token, study_name, view.step, view.simulated)
     return token
 
 
 def _answer(
     engine: Engine,
-    pair: session.Pair,
+    pair: Pair,
     config: StudyConfig,
     rater: SimulatedRater,
     rng: np.random.Generator,
@@ -127,7 +123,7 @@ def run(
     """Send raters through a study, one after the other; the tokens of their sessions.
 
     Raises:
-        StudyError: as from `study.rate.session`.
+        StudyError: as from `study.rate`.
     """
     queue = tqdm(raters, unit=" raters", disable=None)
     return [take_part(engine, study_name, rater, rng) for rater in queue]

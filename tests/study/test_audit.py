@@ -15,7 +15,7 @@ from study.audit import stored as audit
 from study.db import queries
 from study.db.engine import connect
 from study.prepare import freeze as prepare
-from study.rate import session
+from study.rate import Identity, begin
 from study.report.source import read_database
 from study.status import status
 from tests.support import tiny_study
@@ -110,8 +110,8 @@ def test_whole_sessions_on_a_running_page_tell_nothing_and_leave_nobody(server):
     url = server.flags[server.flags.index("--db") + 1]
     command = [sys.executable, "-m", "study.audit", "--db", url, "--url", server.url]
     command += ["--study", prepare.READY_STUDY]
-    left = session.Identity(f"{audit_page.AUDITOR}that was killed")
-    session.begin(connect(url), prepare.READY_STUDY, consent=True, identity=left)
+    left = Identity(f"{audit_page.AUDITOR}that was killed")
+    begin(connect(url), prepare.READY_STUDY, consent=True, identity=left)
     done = subprocess.run([*command, "--sessions", "2"], cwd=ROOT, capture_output=True, text=True)
     assert "13 of 13 checks passed, on the frozen pictures and the page." in done.stdout
     assert done.returncode == 0

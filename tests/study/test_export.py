@@ -13,8 +13,7 @@ from study.db.engine import connect, reading, writing
 from study.db.tables import Stimulus, Study
 from study.export import __main__ as export
 from study.export import codebook
-from study.rate import session
-from study.rate.session import Identity
+from study.rate import Feedback, Finished, Identity, Pair, answer, begin, go_on
 from study.report import __main__ as report
 from study.simulate.raters import crowd, run
 from tests.support.engines import each_engine
@@ -32,21 +31,20 @@ def send_person(
     leave_at: int | None = None,
 ) -> None:
     """A rater who rates the first pair 1, the second 2...; who gives up at the pair `leave_at`."""
-    token = session.begin(engine, STUDY, consent=True, identity=identity)
-    view = session.resume(engine, token, STUDY)
+    token, view = begin(engine, STUDY, consent=True, identity=identity)
     said = {"color_vision": "rather not say", "screen": "not all", "comment": comment}
     measured = {"response_ms": 1500, "viewport_width": 800}
-    while not isinstance(view, session.Finished):
-        if isinstance(view, session.Feedback):
-            view = session.resume(engine, token, STUDY)
+    while not isinstance(view, Finished):
+        if isinstance(view, Feedback):
+            view = go_on(engine, token, STUDY)
             continue
-        if isinstance(view, session.Pair):
+        if isinstance(view, Pair):
             if not view.practice and view.number == leave_at:
                 return
             value = view.number
         else:
             value = said.get(view.step, "read")
-        view = session.answer(engine, token, STUDY, view.step, value, measured=measured)
+        view = answer(engine, token, STUDY, view.step, value, measured=measured)
 
 
 @pytest.fixture

@@ -14,8 +14,7 @@ from study.db.engine import connect, reading, writing
 from study.db.tables import Base, Event, Participant
 from study.errors import StudyError
 from study.plan.questions import Question
-from study.rate import session
-from study.rate.session import Identity
+from study.rate import Feedback, Finished, Identity, answer, begin, go_on, known, resume
 from study.simulate.raters import SimulatedRater, run
 from tests.support.engines import each_engine
 from tests.support.tiny_study import STUDY, add_study
@@ -31,16 +30,15 @@ def engine(db_url: str) -> sa.Engine:
     add_study(made, pairs=4)
     run(made, STUDY, [SimulatedRater()], np.random.default_rng(0))
     for name in (SECRET, "somebody else"):
-        token = session.begin(made, STUDY, consent=True, identity=Identity(name, "S1", "V1"))
-        view = session.resume(made, token, STUDY)
-        while not isinstance(view, session.Finished):
+        token, view = begin(made, STUDY, consent=True, identity=Identity(name, "S1", "V1"))
+        while not isinstance(view, Finished):
             if isinstance(view, Question):
                 value = {"color_vision": "normal", "screen": "all", "comment": COMMENT}
-                view = session.answer(made, token, STUDY, view.step, value.get(view.step, "read"))
-            elif isinstance(view, session.Feedback):
-                view = session.resume(made, token, STUDY)
+                view = answer(made, token, STUDY, view.step, value.get(view.step, "read"))
+            elif isinstance(view, Feedback):
+                view = go_on(made, token, STUDY)
             else:
-                view = session.answer(made, token, STUDY, view.step, 5)
+                view = answer(made, token, STUDY, view.step, 5)
     return made
 
 
@@ -94,7 +92,7 @@ def test_nothing_of_a_forgotten_rater_is_left_in_the_files(tmp_path, capsys):
     tokens = []
     for number in range(60):  # enough rows for pages to be split and moved
         who = Identity(f"{SECRET}-{number}" * 3, "S1", "V1")
-        token = session.begin(engine, STUDY, consent=True, identity=who)
+        token = begin(engine, STUDY, consent=True, identity=who).token
         with writing(engine) as database:
             database.execute(
                 sa.text("INSERT INTO answer VALUES (:session, 'comment', :said, '2025-01-01')"),
@@ -114,13 +112,12 @@ def test_nothing_of_a_forgotten_rater_is_left_in_the_files(tmp_path, capsys):
 
 
 def test_a_forgotten_session_is_unknown_to_the_browser_that_goes_on(engine):
-    token = session.begin(engine, STUDY, consent=True, identity=Identity("late"))
-    view = session.resume(engine, token, STUDY)
+    token, view = begin(engine, STUDY, consent=True, identity=Identity("late"))
     forget.forget(engine, 4)
-    assert session.resume(engine, token, STUDY) is None
-    assert session.known(engine, STUDY, Identity("late")) is None
+    assert resume(engine, token, STUDY) is None
+    assert known(engine, STUDY, Identity("late")) is None
     with pytest.raises(StudyError, match="not known here"):
-        session.answer(engine, token, STUDY, view.step, "normal")
+        answer(engine, token, STUDY, view.step, "normal")
     with pytest.raises(StudyError, match="no rater number 4"):
         forget.forget(engine, 4)
 
@@ -129,14 +126,14 @@ def test_a_forgotten_session_is_unknown_to_the_browser_that_goes_on(engine):
 def test_nobody_gets_the_number_of_a_forgotten_rater(engine):
     newest = max(queries.ratings(engine).rater)
     forget.forget(engine, newest)
-    session.begin(engine, STUDY, consent=True, identity=Identity("next"))
+    begin(engine, STUDY, consent=True, identity=Identity("next"))
     assert forget.find(engine, "next") == [newest + 1]
 
 
 def test_an_id_is_forgotten_in_all_studies_or_in_one(engine, db_url, capsys):
     for name in ("second", "third"):
         add_study(engine, name=name, pairs=4)
-        session.begin(engine, name, consent=True, identity=Identity(SECRET))
+        begin(engine, name, consent=True, identity=Identity(SECRET))
     assert forget.main([SECRET, "--db", db_url, "--study", "third", "--yes"]) == 0
     assert rows(engine)["participant"] == 3
     assert forget.main([SECRET, "--db", db_url, "--yes"]) == 0
@@ -172,7 +169,7 @@ def test_a_busy_database_is_told_and_can_be_wiped_later(tmp_path, monkeypatch, c
     url = f"sqlite:///{tmp_path / 's.sqlite'}"
     engine = connect(url)
     add_study(engine, pairs=4)
-    session.begin(engine, STUDY, consent=True, identity=Identity(SECRET))
+    begin(engine, STUDY, consent=True, identity=Identity(SECRET))
     with engine.connect() as reader:
         reader.exec_driver_sql("SELECT * FROM participant").all()
         assert forget.main([SECRET, "--db", url, "--yes"]) == 2

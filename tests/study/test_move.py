@@ -19,8 +19,18 @@ from study import move
 from study.db import queries
 from study.db.engine import connect, open_database, reading, writing
 from study.db.tables import Answer, Event, Rating, RatingSession, Stimulus, Study, Trial
-from study.rate import session
-from study.rate.session import Identity
+from study.rate import (
+    Feedback,
+    Finished,
+    Identity,
+    Pair,
+    answer,
+    begin,
+    go_on,
+    known,
+    picture,
+    resume,
+)
 from study.simulate.raters import crowd, run, take_part
 from tests.support.postgres import EMPTY, Postgres
 from tests.support.tiny_study import STUDY, add_study
@@ -49,12 +59,10 @@ def fill(engine: sa.Engine, name: str = STUDY, **fields) -> str:
     add_study(engine, name=name, pairs=4, **fields)
     rng = np.random.default_rng(0)
     run(engine, name, crowd(3, rng), rng)
-    token = session.begin(
-        engine, name, consent=True, identity=Identity(f"Zoë of {name}", "study", "visit")
-    )
-    for answer in ("normal", "all", "read", 5):
-        view = session.resume(engine, token, name)
-        session.answer(engine, token, name, view.step, answer, measured={"response_ms": 0.1 + 0.2})
+    who = Identity(f"Zoë of {name}", "study", "visit")
+    token, view = begin(engine, name, consent=True, identity=who)
+    for value in ("normal", "all", "read", 5):
+        view = answer(engine, token, name, view.step, value, measured={"response_ms": 0.1 + 0.2})
     return token
 
 
@@ -99,17 +107,17 @@ def test_raters_go_on_and_new_ones_come_after_the_move(urls):
     old = rows(source)
     assert moved(source, target) == 0
     there = connect(target)
-    assert session.known(there, STUDY, Identity(f"Zoë of {STUDY}")) == token
-    view = session.resume(there, token, STUDY)
-    pictures = {picture: session.picture(there, picture) for picture in view.pictures}
+    assert known(there, STUDY, Identity(f"Zoë of {STUDY}")) == token
+    view = resume(there, token, STUDY)
+    pictures = {name: picture(there, name) for name in view.pictures}
     assert all(pictures.values())
-    while not isinstance(view, session.Finished):
-        if isinstance(view, session.Pair):
-            view = session.answer(there, token, STUDY, view.step, 7)
-        elif isinstance(view, session.Feedback):
-            view = session.resume(there, token, STUDY)
+    while not isinstance(view, Finished):
+        if isinstance(view, Pair):
+            view = answer(there, token, STUDY, view.step, 7)
+        elif isinstance(view, Feedback):
+            view = go_on(there, token, STUDY)
         else:
-            view = session.answer(there, token, STUDY, view.step, "thanks")
+            view = answer(there, token, STUDY, view.step, "thanks")
     run(there, STUDY, crowd(2, np.random.default_rng(2)), np.random.default_rng(2))
     new = rows(target)
     assert (new["rater"], new["session"]) == (old["rater"] + 2, old["session"] + 2)
@@ -229,7 +237,7 @@ def test_what_fails_half_way_leaves_nothing(db_url, tmp_path, capsys):
     with writing(engine) as database:
         database.scalar(sa.select(Trial).order_by(Trial.id.desc())).token = "ab"
     assert moved(source, db_url) == 0
-    assert session.resume(connect(db_url), token, STUDY) is not None
+    assert resume(connect(db_url), token, STUDY) is not None
 
 
 def test_what_arrives_otherwise_is_noticed(db_url, tmp_path, capsys):

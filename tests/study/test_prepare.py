@@ -22,7 +22,7 @@ from study.plan.config import StudyConfig
 from study.prepare import __main__ as prepare
 from study.prepare import freeze
 from study.prepare.manifest import digest
-from study.rate import session
+from study.rate import Identity, begin, resume
 from tests.support.engines import each_engine
 
 RENDERED = """
@@ -255,9 +255,8 @@ def test_a_study_without_ratings_is_replaced(db_url, tmp_path, capsys):
     assert prepare.main([str(file), "--db", db_url]) == 0
     before, first = rows(db_url), frozen(db_url)
     engine = connect(db_url)
-    who = session.Identity("P1")
-    token = session.begin(engine, "study", consent=True, identity=who)
-    session.resume(engine, token, "study")
+    who = Identity("P1")
+    token = begin(engine, "study", consent=True, identity=who).token
     assert "replaced" not in capsys.readouterr().out
     write(tmp_path, "pairs = 2\n[texts]\nquestion = 'Nice?'")
     assert prepare.main([str(file), "--db", db_url]) == 0
@@ -265,14 +264,14 @@ def test_a_study_without_ratings_is_replaced(db_url, tmp_path, capsys):
     assert rows(db_url) == before, "nothing of the old one is left"
     assert frozen(db_url).config["texts"]["question"] == "Nice?"
     assert frozen(db_url).manifest["texts_sha256"] != first.manifest["texts_sha256"]
-    assert session.resume(engine, token, "study") is None
+    assert resume(engine, token, "study") is None
 
 
 def test_a_study_with_a_rating_cannot_change_but_a_copy_can(db_url, tmp_path, capsys):
     file = write(tmp_path, "pairs = 2")
     assert prepare.main([str(file), "--db", db_url]) == 0
     engine = connect(db_url)
-    session.begin(engine, "study", consent=True)
+    begin(engine, "study", consent=True)
     with writing(engine) as database:
         trial = database.scalar(sa.select(Trial.id).join(RatingSession).limit(1))
         database.add(Rating(trial_id=trial, value=5, step=1))
@@ -307,13 +306,13 @@ def test_a_ready_study_that_another_server_made_meanwhile_stays(tmp_path, monkey
     def meanwhile(*arguments):
         monkeypatch.setattr(freeze.stimuli, "make", make)
         freeze.prepare_ready_study(engine)
-        token.append(session.begin(engine, freeze.READY_STUDY, consent=True))
+        token.append(begin(engine, freeze.READY_STUDY, consent=True).token)
         return make(*arguments)
 
     token = []
     monkeypatch.setattr(freeze.stimuli, "make", meanwhile)
     freeze.prepare_ready_study(engine)
-    assert session.resume(engine, token[0], freeze.READY_STUDY) is not None
+    assert resume(engine, token[0], freeze.READY_STUDY) is not None
 
 
 def test_the_ready_study_is_not_made_beside_another(tmp_path):

@@ -16,7 +16,7 @@ from study.db.engine import connect, reading
 from study.db.tables import Answer, Participant, Rating, RatingSession, Stimulus, Study, Trial
 from study.plan.config import StudyConfig
 from study.prepare import freeze as prepare
-from study.rate import session
+from study.rate import begin
 from tests.support.server import serving
 
 DESKTOP = {"viewport": {"width": 1280, "height": 900}}
@@ -552,8 +552,7 @@ def test_calls_past_the_page_get_a_sentence(plain, value):
         )
         assert answer.status_code == 200, answer.text
         assert "Traceback" not in answer.text
-    token = session.begin(plain.engine, "fruit", consent=True)
-    due = session.resume(plain.engine, token, "fruit")
+    token, due = begin(plain.engine, "fruit", consent=True)
     given = {"token": token, "step": due.step, "value": "no choice", "measured": {}}
     for name in given:
         changed = given | {name: value}

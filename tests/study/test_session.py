@@ -27,8 +27,21 @@ from study.db.tables import (
 from study.errors import StudyError
 from study.plan.questions import COMMENT, QUESTIONS, Question
 from study.plan.texts import Texts
-from study.rate import session
-from study.rate.session import Feedback, Finished, Identity, Pair
+from study.rate import (
+    Feedback,
+    Finished,
+    Identity,
+    Pair,
+    answer,
+    answers,
+    begin,
+    go_on,
+    known,
+    picture,
+    resume,
+    start,
+    steps,
+)
 from tests.support.engines import each_engine
 from tests.support.tiny_study import NO_QUESTIONS, STUDY, add_study
 
@@ -45,29 +58,28 @@ def engine(db_url: str) -> sa.Engine:
     return made
 
 
-def begin(engine: sa.Engine, **more) -> tuple[str, Pair]:
+def first_pair(engine: sa.Engine) -> tuple[str, Pair]:
     """A new session's token, and its first pair: the instructions are read."""
-    token = session.begin(engine, STUDY, consent=True, **more)
-    view = session.answer(engine, token, STUDY, "instructions", "read")
-    return token, view
+    token, view = begin(engine, STUDY, consent=True)
+    return token, answer(engine, token, STUDY, view.step, "read")
 
 
-def go_on(engine: sa.Engine, token: str, view, rating=5):
+def take_step(engine: sa.Engine, token: str, view, rating=5):
     """Answer a view as it wants to be answered."""
     if isinstance(view, Feedback):
-        return session.resume(engine, token, STUDY)
+        return go_on(engine, token, STUDY)
     if isinstance(view, Pair):
         value = rating(view) if callable(rating) else rating
     else:
         value = SAID[view.step]
-    return session.answer(engine, token, STUDY, view.step, value)
+    return answer(engine, token, STUDY, view.step, value)
 
 
 def finish(engine: sa.Engine, token: str, rating=5) -> list:
     """Everything that a rater sees from here to the end."""
-    seen = [session.resume(engine, token, STUDY)]
+    seen = [resume(engine, token, STUDY)]
     while not isinstance(seen[-1], Finished):
-        seen.append(go_on(engine, token, seen[-1], rating))
+        seen.append(take_step(engine, token, seen[-1], rating))
     return seen
 
 
@@ -95,11 +107,11 @@ def test_who_read_the_texts_of_a_study_that_was_prepared_anew_does_not_begin(db_
     engine = connect(db_url)
     add_study(engine)
     with pytest.raises(StudyError, match="was changed a moment ago"):
-        session.begin(engine, STUDY, consent=True, created_at="2026-01-01T00:00:00+00:00")
+        begin(engine, STUDY, consent=True, created_at="2026-01-01T00:00:00+00:00")
     with reading(engine) as database:
         made = database.scalar(sa.select(Study.created_at)).isoformat()
         assert database.scalar(sa.select(sa.func.count()).select_from(RatingSession)) == 0
-    assert session.begin(engine, STUDY, consent=True, created_at=made)
+    assert begin(engine, STUDY, consent=True, created_at=made).token
 
 
 @each_engine
@@ -107,7 +119,7 @@ def test_the_whole_way_from_consent_to_the_code(db_url):
     engine = connect(db_url)
     completion = {"code": "C123", "url": "https://example.org/done"}
     add_study(engine, pairs=4, completion=completion)
-    seen = finish(engine, session.begin(engine, STUDY, consent=True))
+    seen = finish(engine, begin(engine, STUDY, consent=True).token)
     assert kinds(seen) == [
         "color_vision",
         "screen",
@@ -147,7 +159,7 @@ def test_the_whole_way_from_consent_to_the_code(db_url):
 def test_a_fake_is_to_be_found_and_feedback_says_whether_it_was(db_url):
     engine = connect(db_url)
     add_study(engine, protocol="real-or-fake", pairs=4, practice=2, checks=NO_QUESTIONS)
-    token = session.begin(engine, STUDY, consent=True)
+    token = begin(engine, STUDY, consent=True).token
     seen = finish(engine, token, "left")
     assert kinds(seen)[1:5] == ["practice 1/2", "Feedback", "practice 2/2", "Feedback"]
     with reading(engine) as database:
@@ -168,20 +180,43 @@ def test_a_fake_is_to_be_found_and_feedback_says_whether_it_was(db_url):
                     Stimulus.picture == trial.stimulus.picture, Stimulus.arm == "control"
                 )
             )
-            assert session.picture(engine, fake) == trial.stimulus.color_png
-            assert session.picture(engine, true) == control
+            assert picture(engine, fake) == trial.stimulus.color_png
+            assert picture(engine, true) == control
     with pytest.raises(StudyError) as refused:
-        token = session.begin(engine, STUDY, consent=True)
-        view = session.answer(engine, token, STUDY, "instructions", "read")
-        session.answer(engine, token, STUDY, view.step, 5)
+        token = begin(engine, STUDY, consent=True).token
+        view = answer(engine, token, STUDY, "instructions", "read")
+        answer(engine, token, STUDY, view.step, 5)
     assert str(refused.value) == TEXTS.no_choice
+
+
+def test_a_pair_is_shown_when_it_is_handed_out_and_not_while_feedback_is_read(engine):
+    add_study(engine, name="short", pairs=4, practice=1, checks=NO_QUESTIONS)
+    token, view = begin(engine, "short", consent=True)
+    view = answer(engine, token, "short", view.step, "read")
+    assert isinstance(answer(engine, token, "short", view.step, 5), Feedback)
+
+    def shown() -> list[bool]:
+        with reading(engine) as database:
+            moments = sa.select(Trial.shown_at).join(RatingSession).order_by(Trial.position)
+            return [
+                bool(at) for at in database.scalars(moments.where(RatingSession.token == token))
+            ]
+
+    assert shown() == [True, False, False, False, False, False]
+    assert go_on(engine, token, "short").number == 1
+    assert shown() == [True, True, False, False, False, False]
+    with reading(engine) as database:
+        events = database.scalars(sa.select(Event.kind).order_by(Event.id)).all()
+    assert events == ["consented", "answered", "shown", "rated", "shown"], "nobody resumed"
+    resume(engine, token, "short")
+    assert count(engine, Event, Event.kind == "resumed") == 1
 
 
 def test_every_rater_has_an_order_of_their_own_and_the_attention_check_is_inside(db_url):
     engine = connect(db_url)
     add_study(engine, pairs=6)
     for _ in range(6):
-        session.begin(engine, STUDY, consent=True)
+        begin(engine, STUDY, consent=True)
     orders = []
     with reading(engine) as database:
         for each in database.scalars(sa.select(RatingSession)):
@@ -197,7 +232,7 @@ def test_every_rater_has_an_order_of_their_own_and_the_attention_check_is_inside
 
 
 def test_pictures_are_given_out_with_their_pair_and_the_next_one_and_to_nobody_before(engine):
-    token, view = begin(engine)
+    token, view = first_pair(engine)
     with reading(engine) as database:
         trials = database.execute(
             sa.select(Trial.first_token, Trial.second_token, Stimulus.gray_png, Stimulus.color_png)
@@ -208,15 +243,15 @@ def test_pictures_are_given_out_with_their_pair_and_the_next_one_and_to_nobody_b
     assert view.upcoming == trials[1][:2]
     for number, (first, second, gray, color) in enumerate(trials):
         expected = (gray, color) if number < 2 else (None, None)
-        assert (session.picture(engine, first), session.picture(engine, second)) == expected
-    assert session.picture(engine, "forged") is None
-    assert session.picture(engine, "") is None
+        assert (picture(engine, first), picture(engine, second)) == expected
+    assert picture(engine, "forged") is None
+    assert picture(engine, "") is None
     everything = [trial for trial in trials for trial in trial[:2]]
     assert len(set(everything)) == 20, "tokens tell nothing of what they have in common"
 
 
 def test_two_raters_get_different_names_for_the_same_picture(engine):
-    views = [begin(engine)[1] for _ in range(8)]
+    views = [first_pair(engine)[1] for _ in range(8)]
     names = [name for view in views for name in (*view.pictures, *view.upcoming)]
     assert len(names) == len(set(names))
 
@@ -225,41 +260,41 @@ def test_two_raters_get_different_names_for_the_same_picture(engine):
 
 
 def test_a_rater_who_comes_back_goes_on_at_the_same_pair(engine, db_url):
-    token, first = begin(engine)
-    second = session.answer(engine, token, STUDY, first.step, 3)
+    token, first = first_pair(engine)
+    second = answer(engine, token, STUDY, first.step, 3)
     assert second.number == 2
-    assert session.resume(connect(db_url), token, STUDY) == second
+    assert resume(connect(db_url), token, STUDY) == second
 
 
 def test_a_repeated_answer_changes_nothing_and_succeeds(engine):
-    token, first = begin(engine)
-    second = session.answer(engine, token, STUDY, first.step, 3)
+    token, first = first_pair(engine)
+    second = answer(engine, token, STUDY, first.step, 3)
     for value in (9, 3, "nonsense", None):
-        assert session.answer(engine, token, STUDY, first.step, value) == second
-    assert session.answer(engine, token, STUDY, "instructions", "read") == second
+        assert answer(engine, token, STUDY, first.step, value) == second
+    assert answer(engine, token, STUDY, "instructions", "read") == second
     assert queries.ratings(engine).rating.tolist() == [3]
     assert count(engine, Event, Event.kind == "answered again") == 5
 
 
 def test_of_two_tabs_the_first_answer_stands_and_the_other_goes_on(engine):
-    token, here = begin(engine)
-    there = session.resume(engine, token, STUDY)
+    token, here = first_pair(engine)
+    there = resume(engine, token, STUDY)
     assert there == here
-    further = session.answer(engine, token, STUDY, here.step, 3)
-    assert session.answer(engine, token, STUDY, there.step, 8) == further
-    session.answer(engine, token, STUDY, further.step, 4)
-    assert session.answer(engine, token, STUDY, further.step, 9).number == 3
+    further = answer(engine, token, STUDY, here.step, 3)
+    assert answer(engine, token, STUDY, there.step, 8) == further
+    answer(engine, token, STUDY, further.step, 4)
+    assert answer(engine, token, STUDY, further.step, 9).number == 3
     assert sorted(queries.ratings(engine).rating) == [3, 4]
 
 
 @each_engine
 def test_many_simultaneous_clicks_store_one_rating(engine):
-    token, first = begin(engine)
+    token, first = first_pair(engine)
     barrier = threading.Barrier(8)
 
     def click(_) -> int:
         barrier.wait()
-        return session.answer(engine, token, STUDY, first.step, 4).number
+        return answer(engine, token, STUDY, first.step, 4).number
 
     with ThreadPoolExecutor(8) as clicks:
         assert list(clicks.map(click, range(8))) == [2] * 8
@@ -269,7 +304,7 @@ def test_many_simultaneous_clicks_store_one_rating(engine):
 @each_engine
 def test_raters_at_the_same_time_lose_nothing(engine):
     def rate(number: int) -> None:
-        finish(engine, session.begin(engine, STUDY, consent=True), number)
+        finish(engine, begin(engine, STUDY, consent=True).token, number)
 
     with ThreadPoolExecutor(6) as raters:
         list(raters.map(rate, range(6)))
@@ -280,14 +315,14 @@ def test_raters_at_the_same_time_lose_nothing(engine):
 
 @each_engine
 def test_the_last_answer_at_the_same_moment_finishes_once(engine):
-    token, view = begin(engine)
+    token, view = first_pair(engine)
     for _ in range(9):
-        view = session.answer(engine, token, STUDY, view.step, 5)
+        view = answer(engine, token, STUDY, view.step, 5)
     barrier = threading.Barrier(4)
 
     def click(_):
         barrier.wait()
-        return session.answer(engine, token, STUDY, view.step, 5)
+        return answer(engine, token, STUDY, view.step, 5)
 
     with ThreadPoolExecutor(4) as clicks:
         assert list(clicks.map(click, range(4))) == [COMMENT] * 4
@@ -296,13 +331,13 @@ def test_the_last_answer_at_the_same_moment_finishes_once(engine):
 
 
 def test_who_comes_back_after_the_end_sees_the_end(engine):
-    token = session.begin(engine, STUDY, consent=True)
+    token = begin(engine, STUDY, consent=True).token
     seen = finish(engine, token)
-    assert session.resume(engine, token, STUDY) == Finished(10, "", "")
+    assert resume(engine, token, STUDY) == Finished(10, "", "")
     for view in seen[1:-1]:
-        assert session.answer(engine, token, STUDY, view.step, 1) == Finished(10, "", "")
+        assert answer(engine, token, STUDY, view.step, 1) == Finished(10, "", "")
     with pytest.raises(StudyError) as refused:
-        session.answer(engine, token, STUDY, "another step", 1)
+        answer(engine, token, STUDY, "another step", 1)
     assert str(refused.value) == TEXTS.unknown_trial
     assert queries.ratings(engine).rating.tolist() == [5] * 10
 
@@ -311,11 +346,11 @@ def test_who_comes_back_after_the_end_sees_the_end(engine):
 def test_half_points_are_kept_exactly_where_the_scale_has_them(db_url):
     engine = connect(db_url)
     add_study(engine, **PLAIN, scale={"step": 0.5})
-    finish(engine, session.begin(engine, STUDY, consent=True), lambda pair: pair.number - 0.5)
+    finish(engine, begin(engine, STUDY, consent=True).token, lambda pair: pair.number - 0.5)
     assert queries.ratings(engine).rating.tolist() == [number + 0.5 for number in range(10)]
-    token, view = begin(engine)
+    token, view = first_pair(engine)
     with pytest.raises(StudyError, match=r"steps of 0\.5"):
-        session.answer(engine, token, STUDY, view.step, 3.25)
+        answer(engine, token, STUDY, view.step, 3.25)
 
 
 # What is refused
@@ -324,34 +359,33 @@ def test_half_points_are_kept_exactly_where_the_scale_has_them(db_url):
 @pytest.mark.parametrize("consent", [False, None, "yes", 1])
 def test_without_consent_nothing_is_stored(engine, consent):
     with pytest.raises(StudyError, match=r"tick the box"):
-        session.begin(engine, STUDY, consent=consent)
+        begin(engine, STUDY, consent=consent)
     assert count(engine, RatingSession) == count(engine, Rater) == count(engine, Event) == 0
 
 
 def test_what_is_no_rating_is_refused_in_one_sentence_and_loses_nothing(engine):
-    token, view = begin(engine)
-    view = session.answer(engine, token, STUDY, view.step, 8)
+    token, view = first_pair(engine)
+    view = answer(engine, token, STUDY, view.step, 8)
     numbers = [11, -1, 3.3, 3.5, float("nan"), float("inf"), 10**400, True]
     for value in [*numbers, "seven", "", None, [3], {"a": 1}]:
         with pytest.raises(StudyError) as refused:
-            session.answer(engine, token, STUDY, view.step, value)
+            answer(engine, token, STUDY, view.step, value)
         assert "from 0 to 10" in str(refused.value)
     assert queries.ratings(engine).rating.tolist() == [8]
-    assert session.resume(engine, token, STUDY) == view
+    assert resume(engine, token, STUDY) == view
 
 
 def test_what_is_no_answer_to_a_question_is_refused(db_url):
     engine = connect(db_url)
     add_study(engine)
-    token = session.begin(engine, STUDY, consent=True)
-    view = session.resume(engine, token, STUDY)
+    token, view = begin(engine, STUDY, consent=True)
     while isinstance(view, Question):
         for value in ("purple", "", None, 7, ["normal"], {}, "normal\0", "x" * 10**5):
             with pytest.raises(StudyError) as refused:
-                session.answer(engine, token, STUDY, view.step, value)
+                answer(engine, token, STUDY, view.step, value)
             assert str(refused.value) == TEXTS.bad_answer
-        assert session.resume(engine, token, STUDY) == view
-        view = go_on(engine, token, view)
+        assert resume(engine, token, STUDY) == view
+        view = take_step(engine, token, view)
 
 
 @each_engine
@@ -359,13 +393,12 @@ def test_a_comment_may_be_empty_or_odd_but_not_endless(engine):
     odd = "=1+1\n'; DROP TABLE rating; -- \N{SNOWMAN} \0 <script>"
     half = ("half \ud800 of a pair", '"half ? of a pair"')
     for comment, kept in ((None, '""'), ("  ", '""'), half, (odd, None), ("x" * 2_000, None)):
-        token = session.begin(engine, STUDY, consent=True)
-        view = session.resume(engine, token, STUDY)
+        token, view = begin(engine, STUDY, consent=True)
         while view.step != "comment":
-            view = go_on(engine, token, view)
+            view = take_step(engine, token, view)
         with pytest.raises(StudyError, match=r"shorten your comment to 2000"):
-            session.answer(engine, token, STUDY, "comment", "x" * 2_001)
-        assert isinstance(session.answer(engine, token, STUDY, "comment", comment), Finished)
+            answer(engine, token, STUDY, "comment", "x" * 2_001)
+        assert isinstance(answer(engine, token, STUDY, "comment", comment), Finished)
         if kept:
             with reading(engine) as database:
                 last = sa.select(Answer.value).order_by(Answer.session_id.desc()).limit(1)
@@ -374,8 +407,8 @@ def test_a_comment_may_be_empty_or_odd_but_not_endless(engine):
 
 
 def test_nobody_rates_for_somebody_else_or_ahead(engine):
-    mine, view = begin(engine)
-    _, theirs = begin(engine)
+    mine, view = first_pair(engine)
+    _, theirs = first_pair(engine)
     with reading(engine) as database:
         ahead = database.scalar(
             sa.select(Trial.token)
@@ -395,33 +428,33 @@ def test_nobody_rates_for_somebody_else_or_ahead(engine):
         "x" * 10**5,
     ):
         with pytest.raises(StudyError) as refused:
-            session.answer(engine, mine, STUDY, step, 5)
+            answer(engine, mine, STUDY, step, 5)
         assert str(refused.value) == TEXTS.unknown_trial
     assert count(engine, Rating) == 0
-    assert session.resume(engine, mine, STUDY) == view
+    assert resume(engine, mine, STUDY) == view
 
 
 @each_engine
 def test_a_forged_session_is_unknown(engine):
     for token in ("forged", "", None, 7, ["x"], "x" * 100_000, "a\0b", "\ud800"):
-        assert session.resume(engine, token, STUDY) is None
-        assert session.picture(engine, token) is None
+        assert resume(engine, token, STUDY) is None
+        assert picture(engine, token) is None
         with pytest.raises(StudyError) as refused:
-            session.answer(engine, token, STUDY, "x", 5)
+            answer(engine, token, STUDY, "x", 5)
         assert str(refused.value) == TEXTS.unknown_session
 
 
 def test_a_session_of_one_study_is_unknown_in_another(engine):
     add_study(engine, name="other", **PLAIN)
-    token, _ = begin(engine)
-    assert session.resume(engine, token, "other") is None
+    token, _ = first_pair(engine)
+    assert resume(engine, token, "other") is None
     with pytest.raises(StudyError, match="There is no study 'nobody'; there are: tiny, other"):
-        session.begin(engine, "nobody", consent=True)
+        begin(engine, "nobody", consent=True)
 
 
 @each_engine
 def test_what_the_browser_measured_is_kept_and_nonsense_is_unknown(engine):
-    token, view = begin(engine)
+    token, view = first_pair(engine)
     honest = {
         "response_ms": 1234.5,
         "viewport_width": 800,
@@ -433,7 +466,7 @@ def test_what_the_browser_measured_is_kept_and_nonsense_is_unknown(engine):
     huge = dict.fromkeys(honest, 10**400)
     unknown = dict.fromkeys(honest, float("nan"))
     for measured in (honest, absurd, huge, unknown, None, "nonsense", [1], {}):
-        view = session.answer(engine, token, STUDY, view.step, 5, measured=measured)
+        view = answer(engine, token, STUDY, view.step, 5, measured=measured)
     with reading(engine) as database:
         rows = database.execute(
             sa.select(
@@ -453,7 +486,7 @@ def test_what_the_browser_measured_is_kept_and_nonsense_is_unknown(engine):
 
 def test_a_new_rater_gets_the_list_that_the_fewest_have(engine):
     for _ in range(7):
-        session.begin(engine, STUDY, consent=True)
+        begin(engine, STUDY, consent=True)
     with reading(engine) as database:
         lists = database.scalars(sa.select(RatingSession.list_name)).all()
     assert sorted(lists) in ([*"AAABBBB"], [*"AAAABBB"])
@@ -479,15 +512,15 @@ def list_of(engine: sa.Engine, token: str) -> str:
 def test_who_left_does_not_count_but_may_come_back(db_url):
     engine = connect(db_url)
     add_study(engine, **PLAIN, quota=2, stale_minutes=30)
-    first, second = (session.begin(engine, STUDY, consent=True) for _ in range(2))
+    first, second = (begin(engine, STUDY, consent=True).token for _ in range(2))
     with pytest.raises(StudyError) as refused:
-        session.begin(engine, STUDY, consent=True)
+        begin(engine, STUDY, consent=True)
     assert str(refused.value) == TEXTS.full
     leave(engine, 29, first)
     with pytest.raises(StudyError):
-        session.begin(engine, STUDY, consent=True)
+        begin(engine, STUDY, consent=True)
     leave(engine, 31, first)
-    third = session.begin(engine, STUDY, consent=True)
+    third = begin(engine, STUDY, consent=True).token
     assert list_of(engine, third) == list_of(engine, first), "whose place it takes"
     assert isinstance(finish(engine, first)[-1], Finished), "who comes back may finish"
     assert isinstance(finish(engine, second)[-1], Finished)
@@ -504,7 +537,7 @@ def test_the_last_place_is_given_once(db_url):
     def come(_) -> bool:
         barrier.wait()
         try:
-            return bool(session.begin(engine, STUDY, consent=True))
+            return bool(begin(engine, STUDY, consent=True).token)
         except StudyError as error:
             assert str(error) == TEXTS.full
             return False
@@ -517,28 +550,28 @@ def test_the_last_place_is_given_once(db_url):
 @each_engine
 def test_an_identity_has_one_session_in_a_study_even_when_it_comes_twice_at_once(engine):
     somebody = Identity("P-1", "study-9", "visit-3")
-    assert session.known(engine, STUDY, somebody) is None
+    assert known(engine, STUDY, somebody) is None
     barrier = threading.Barrier(6)
 
     def come(number: int) -> str:
         barrier.wait()
-        return session.begin(
+        return begin(
             engine, STUDY, consent=True, identity=Identity("P-1", "study-9", f"visit-{number}")
-        )
+        ).token
 
     with ThreadPoolExecutor(6) as visits:
         tokens = set(visits.map(come, range(6)))
     assert len(tokens) == 1
-    assert session.known(engine, STUDY, somebody) == tokens.pop()
+    assert known(engine, STUDY, somebody) == tokens.pop()
     assert count(engine, RatingSession) == count(engine, Rater) == count(engine, Participant) == 1
     add_study(engine, name="other", **PLAIN)
-    assert session.known(engine, "other", somebody) is None
-    session.begin(engine, "other", consent=True, identity=somebody)
+    assert known(engine, "other", somebody) is None
+    begin(engine, "other", consent=True, identity=somebody)
     assert count(engine, Participant) == 2
 
 
 def test_an_identity_stands_nowhere_but_in_its_table(engine):
-    finish(engine, session.begin(engine, STUDY, consent=True, identity=Identity("P-17", "S", "V")))
+    finish(engine, begin(engine, STUDY, consent=True, identity=Identity("P-17", "S", "V")).token)
     with reading(engine) as database:
         for table in (Answer, Event, QualityCheck, Rater, Rating, RatingSession, Study, Trial):
             rows = database.execute(sa.select(table.__table__)).all()
@@ -551,8 +584,9 @@ def test_an_identity_stands_nowhere_but_in_its_table(engine):
 
 def test_a_clock_that_is_put_back_makes_no_answer_older_than_its_question(engine, monkeypatch):
     moments = iter(datetime(2030, 1, 1, tzinfo=UTC) - timedelta(hours=n) for n in range(10_000))
-    monkeypatch.setattr(session, "now", lambda: next(moments))
-    token = session.begin(engine, STUDY, consent=True)
+    for module in (answers, start, steps):
+        monkeypatch.setattr(module, "now", lambda: next(moments))
+    token = begin(engine, STUDY, consent=True).token
     assert isinstance(finish(engine, token)[-1], Finished)
     table = queries.ratings(engine)
     assert len(table) == 10
@@ -564,7 +598,7 @@ def test_a_clock_that_is_put_back_makes_no_answer_older_than_its_question(engine
 
 @each_engine
 def test_the_tables_refuse_what_the_program_would_never_store(engine):
-    token, view = begin(engine)
+    token, view = first_pair(engine)
     with reading(engine) as database:
         trial = database.scalar(sa.select(Trial.id).where(Trial.position == 1))
     for value, step in ((11, 1), (-0.5, 0.5), (3.3, 1), (3.5, 1), (3.25, 0.5), (3, 2)):
@@ -578,7 +612,7 @@ def test_the_tables_refuse_what_the_program_would_never_store(engine):
         database.add(Rating(trial_id=trial, value=5, step=1))
     with pytest.raises(StudyError, match="Not saved"), writing(engine) as database:
         database.add(Rating(trial_id=trial, value=6, step=1))  # one rating a trial
-    assert session.resume(engine, token, STUDY).number == 2
+    assert resume(engine, token, STUDY).number == 2
 
 
 def test_a_locked_database_says_so_and_loses_nothing(tmp_path, monkeypatch):
@@ -586,13 +620,13 @@ def test_a_locked_database_says_so_and_loses_nothing(tmp_path, monkeypatch):
     file = tmp_path / "s.sqlite"
     engine = connect(f"sqlite:///{file}")
     add_study(engine, **PLAIN)
-    token, view = begin(engine)
+    token, view = first_pair(engine)
     other = sqlite3.connect(file, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(StudyError, match=r"Not saved: .*locked.*try again"):
-        session.answer(engine, token, STUDY, view.step, 5)
+        answer(engine, token, STUDY, view.step, 5)
     other.execute("ROLLBACK")
-    assert session.answer(engine, token, STUDY, view.step, 5).number == 2
+    assert answer(engine, token, STUDY, view.step, 5).number == 2
 
 
 def test_in_a_read_only_database_nobody_begins(tmp_path):
@@ -601,7 +635,7 @@ def test_in_a_read_only_database_nobody_begins(tmp_path):
     add_study(writable, **PLAIN)
     writable.dispose()
     with pytest.raises(StudyError, match=r"Not saved: the database is read-only"):
-        session.begin(connect(f"sqlite:///file:{file}?mode=ro&uri=true"), STUDY, consent=True)
+        begin(connect(f"sqlite:///file:{file}?mode=ro&uri=true"), STUDY, consent=True)
 
 
 # Anything at all
@@ -637,23 +671,22 @@ def many_sessions(tmp_path_factory: pytest.TempPathFactory) -> sa.Engine:
 @given(calls=CALLS)
 def test_whatever_is_called_in_whatever_order_loses_and_doubles_nothing(many_sessions, calls):
     engine = many_sessions
-    token = session.begin(engine, STUDY, consent=True)
-    view = session.resume(engine, token, STUDY)
+    token, view = begin(engine, STUDY, consent=True)
     steps, stored = [view.step], {}
     for what, one, two in calls:
         step, value = one, two
         if what == "resume":
-            view = session.resume(engine, token, STUDY)
+            view = resume(engine, token, STUDY)
         else:
             if what == "answer":
                 step = steps[one % len(steps)]
             elif what == "forward":
                 if isinstance(view, Feedback | Finished):
-                    view = session.resume(engine, token, STUDY)
+                    view = go_on(engine, token, STUDY)
                 step = getattr(view, "step", "comment")
                 value = one if isinstance(view, Pair) else SAID.get(step)
             try:
-                view = session.answer(engine, token, STUDY, step, value)
+                view = answer(engine, token, STUDY, step, value)
                 stored.setdefault(step, value)
             except StudyError as error:
                 assert str(error).count("\n") == 0

@@ -10,7 +10,7 @@ from study.db import queries
 from study.db.engine import connect, reading
 from study.db.tables import QualityCheck, Rater, RatingSession, Trial
 from study.errors import StudyError
-from study.rate import session
+from study.rate import begin
 from study.simulate import __main__ as simulate
 from study.simulate.raters import SimulatedRater, crowd, run, take_part
 from tests.support.engines import each_engine
@@ -144,7 +144,7 @@ def test_simulated_raters_take_no_places_of_people(engine):
     with pytest.raises(StudyError, match="Enough people"):
         run(engine, STUDY, crowd(1, rng), rng)
     for _ in range(2):
-        session.begin(engine, STUDY, consent=True)
+        begin(engine, STUDY, consent=True)
     with reading(engine) as database:
         assert database.scalars(sa.select(Rater.simulated).order_by(Rater.id)).all() == [
             True,

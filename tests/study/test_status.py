@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from study import status
 from study.db.engine import connect, writing
 from study.db.tables import Rater, RatingSession
-from study.rate import session
+from study.rate import begin
 from study.simulate.raters import crowd, run
 from tests.support.engines import each_engine
 from tests.support.tiny_study import STUDY, add_study
@@ -26,7 +26,7 @@ def engine(db_url: str) -> sa.Engine:
     with writing(made) as database:
         database.execute(sa.update(Rater).values(simulated=False))
     run(made, STUDY, crowd(4, rng), rng)
-    tokens = [session.begin(made, STUDY, consent=True) for _ in range(3)]
+    tokens = [begin(made, STUDY, consent=True).token for _ in range(3)]
     with writing(made) as database:
         database.execute(
             sa.update(RatingSession)

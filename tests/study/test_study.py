@@ -14,7 +14,7 @@ from study.db.tables import Rater, Stimulus
 from study.export import __main__ as export
 from study.plan.questions import Question
 from study.prepare import __main__ as prepare
-from study.rate import session
+from study.rate import Feedback, answer, begin, go_on
 from study.report import __main__ as report
 from study.simulate.raters import crowd, run
 from tests.support.engines import each_engine
@@ -93,16 +93,15 @@ def test_what_reads_a_database_makes_none(command, tmp_path, capsys, monkeypatch
 
 def test_unfinished_sessions_are_told_and_left_out(engine, db_url, capsys):
     rate(engine, 2)
-    token = session.begin(engine, STUDY, consent=True)
-    view = session.resume(engine, token, STUDY)
+    token, view = begin(engine, STUDY, consent=True)
     said = {"color_vision": "normal", "screen": "all", "instructions": "read"}
     while len(queries.ratings(engine)) < 22:  # main pairs, whatever the attention check's place
         if isinstance(view, Question):
-            view = session.answer(engine, token, STUDY, view.step, said[view.step])
-        elif isinstance(view, session.Feedback):
-            view = session.resume(engine, token, STUDY)
+            view = answer(engine, token, STUDY, view.step, said[view.step])
+        elif isinstance(view, Feedback):
+            view = go_on(engine, token, STUDY)
         else:
-            view = session.answer(engine, token, STUDY, view.step, 10)
+            view = answer(engine, token, STUDY, view.step, 10)
     capsys.readouterr()
     report.main(["--db", db_url, "--json"])
     told = json.loads(capsys.readouterr().out)
