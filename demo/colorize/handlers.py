@@ -12,7 +12,7 @@ from gradio.data_classes import ImageData
 from gradio_client.utils import strip_invalid_filename_characters
 
 from demo.colorize import pictures
-from demo.colorize.pictures import PREVIEW_PIXELS, load_colorizer, read_preview
+from demo.colorize.pictures import PREVIEW_PIXELS, load_colorizer
 from demo.colorize.pins import data_url
 from demo.colorize.uploads import read_upload
 from demo.server.page import NO_ROOM, NOT_UPLOADED, has_room
@@ -117,14 +117,14 @@ def colorize(
     with one_sentence():
         path, colorizer = path_of(photo), load_colorizer(known_weights(weights))
         wanted = pictures.parse_pins(pins)
-        rgb = read_upload(Path(path))
-        colored = pictures.colorize(colorizer, rgb, pins=wanted, vividness=vividness)
-    before, after = (shrunk(picture, PREVIEW_PIXELS) for picture in (rgb, colored))
+        whole = colorizer.prepare(read_upload(Path(path)))
+        colored = pictures.colorize(colorizer, whole, pins=wanted, vividness=vividness)
+    before, after = (shrunk(picture, PREVIEW_PIXELS) for picture in (whole.rgb, colored))
     return (
         pictures.slider_files(before, after),
         pictures.save(colored, name_of(photo)),
         pictures.true_colors_file(before),
-        pictures.describe(colorizer, rgb.shape[1::-1], before, after),
+        pictures.describe(colorizer, whole, before, after),
     )
 
 
@@ -160,17 +160,18 @@ def show(photo: ImageData | None, weights: str, drawn: Any, vividness: float, sh
         if asked in (shown.asked, shown.refused):
             return [gr.skip()] * 6  # Gradio tells of a new photo twice
         shown.refused = asked
-        before, (width, height) = read_preview(path)
+        preview = pictures.prepare(path, weights)
         shown.refused = None
-        after = pictures.colorize_preview(path, weights, wanted, vividness)
+        after = pictures.colorize(colorizer, preview, pins=wanted, vividness=vividness)
     shown.asked = asked
     same_source = shown.versions == asked.source
     if not same_source:
         shown.versions = None
-    true = pictures.true_colors_file(before)
+    true = pictures.true_colors_file(preview.rgb)
+    height, width = preview.shape
     return [
-        pictures.slider_files(before, after),
-        pictures.describe(colorizer, (width, height), before, after),
+        pictures.slider_files(preview.rgb, after),
+        pictures.describe(colorizer, preview, preview.rgb, after),
         gr.Image(true, visible=true is not None),
         _no_download(),
         gr.HTML(
@@ -207,9 +208,9 @@ def make_download(shown: Shown) -> Any:
     if asked is None or asked is shown.saved:
         return gr.skip()
     with one_sentence():
-        rgb = read_upload(Path(asked.path))
+        whole = pictures.prepare(*asked.source).onto(read_upload(Path(asked.path)))
         colorizer = load_colorizer(asked.weights)
-        colored = pictures.colorize(colorizer, rgb, pins=asked.pins, vividness=asked.vividness)
+        colored = pictures.colorize(colorizer, whole, pins=asked.pins, vividness=asked.vividness)
     if shown.asked is not asked:
         return gr.skip()
     shown.saved = asked
@@ -226,9 +227,7 @@ def show_versions(shown: Shown) -> Any:
         found = pictures.find_alternatives(*asked.source, VERSIONS)
         versions = [
             {
-                "picture": data_url(
-                    pictures.colorize_preview(*asked.source, version, pixels=pictures.SMALL_PIXELS)
-                ),
+                "picture": data_url(pictures.colorize_small(*asked.source, version)),
                 "pins": pictures.pins_to_json(version),
             }
             for version in ([(), *found] if found else [])

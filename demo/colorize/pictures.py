@@ -1,4 +1,4 @@
-"""What the page makes of a photo: previews, files to show and to download, the note."""
+"""A photo on the page: prepared once, colorized, described, and saved to be shown."""
 
 import functools
 import secrets
@@ -15,24 +15,26 @@ from demo.colorize.uploads import read_upload
 from model.colorizer.output import save_png
 from model.colorizer.pins import Pin, PinError
 from model.colorizer.pipeline import UNKNOWN, Colorizer
+from model.colorizer.prepared import Prepared
 from model.colorizer.upsampling import recolor
 from model.metrics import fruit_ciede2000, is_in_color
 from model.photos import shrunk
 
-PREVIEW_PIXELS = 1024  # longer side of what the page shows; the download has full size
-SMALL_PIXELS = 256  # longer side of "Other colours", and of what the note's figures are taken from
+# Longer side of the pictures that the page shows, in pixels; the download has full size.
+PREVIEW_PIXELS = 1024
+# Longer side of "Other colours", and of the pictures that the note's figures are taken from.
+SMALL_PIXELS = 256
 
 COLORIZATION_SECONDS = Histogram("colorization_seconds", "Time of a colorization.", ["weights"])
 
-Size = tuple[int, int]  # width, height
 P, R = ParamSpec("P"), TypeVar("R")
 
-# PyTorch keeps 0.1 GB for each thread that ever ran a network; Gradio's are 40
+# PyTorch keeps 0.1 GB for each thread that ever ran a network; Gradio has 40 threads
 _threads = ThreadPoolExecutor(2, "network")
 
 
 def runs_network(function: Callable[P, R]) -> Callable[P, R]:
-    """`function` in one of few threads, and its result."""
+    """`function`, run in one of a few threads."""
 
     @functools.wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -47,11 +49,20 @@ def load_colorizer(weights: str) -> Colorizer:
     return Colorizer.load(weights)
 
 
+def prepare(path: str, weights: str) -> Prepared:
+    """The photo in this file, prepared once for these weights; its preview takes the colours.
+
+    Raises:
+        PhotoError: as from `read_upload`.
+        WeightsError: as from `Colorizer.load`.
+    """
+    return _prepare(path, load_colorizer(weights))
+
+
 @functools.lru_cache(maxsize=8)
-def read_preview(path: str) -> tuple[np.ndarray, Size]:
-    """The preview of the photo in this file, and the size of the photo itself."""
+def _prepare(path: str, colorizer: Colorizer) -> Prepared:
     rgb = read_upload(Path(path))
-    return shrunk(rgb, PREVIEW_PIXELS), rgb.shape[1::-1]
+    return colorizer.prepare(rgb).onto(shrunk(rgb, PREVIEW_PIXELS))
 
 
 def parse_pins(given: Any) -> tuple[Pin, ...]:
@@ -69,59 +80,48 @@ def hex_color(rgb: tuple[int, int, int]) -> str:
     return "#{:02x}{:02x}{:02x}".format(*rgb)
 
 
-def scale_pins(pins: tuple[Pin, ...], size: Size, to: Size) -> tuple[Pin, ...]:
-    """`pins` on a photo of `size`, at the same places of the same photo at another size."""
-    x, y = to[0] / size[0], to[1] / size[1]
-    return tuple(Pin(pin.x * x, pin.y * y, pin.rgb) for pin in pins)
-
-
 @runs_network
-def colorize(colorizer: Colorizer, rgb: np.ndarray, **options) -> np.ndarray:
-    """`Colorizer.colorize`, counted and timed."""
-    with COLORIZATION_SECONDS.labels(colorizer.name).time():
-        return colorizer.colorize(rgb, **options)
-
-
-def colorize_preview(
-    path: str,
-    weights: str,
+def colorize(
+    colorizer: Colorizer,
+    photo: Prepared,
+    *,
     pins: tuple[Pin, ...] = (),
     vividness: float = 1.0,
-    pixels: int = PREVIEW_PIXELS,
 ) -> np.ndarray:
-    """The photo in this file, colorized at no more than `pixels`; `pins` at its own size."""
-    before, size = read_preview(path)
-    small = shrunk(before, pixels)
-    pins = scale_pins(pins, size, small.shape[1::-1])
-    return colorize(load_colorizer(weights), small, pins=pins, vividness=vividness)
+    """`Colorizer.colorize`, counted and timed."""
+    with COLORIZATION_SECONDS.labels(colorizer.name).time():
+        return colorizer.colorize(photo, pins=pins, vividness=vividness)
 
 
 @runs_network
 def find_alternatives(path: str, weights: str, count: int) -> list[tuple[Pin, ...]]:
-    """The pins of each clearly different version, in pixels of the photo."""
-    before, size = read_preview(path)
-    found = load_colorizer(weights).alternatives(before, count=count)
-    return [scale_pins(pins, before.shape[1::-1], size) for pins in found]
+    """The pins of each clearly different version of the photo in this file."""
+    return load_colorizer(weights).alternatives(prepare(path, weights), count=count)
+
+
+def colorize_small(path: str, weights: str, pins: tuple[Pin, ...]) -> np.ndarray:
+    """The photo in this file, colorized with at most `SMALL_PIXELS` on the longer side."""
+    photo = prepare(path, weights)
+    small = photo.onto(shrunk(photo.rgb, SMALL_PIXELS))
+    return colorize(load_colorizer(weights), small, pins=pins)
 
 
 @runs_network
 def likely_colors(path: str, weights: str, place: Pin, pins: tuple[Pin, ...]) -> list[str]:
     """Colours to choose from at `place`, the likeliest first, with `pins` elsewhere."""
-    before, size = read_preview(path)
-    place, *pins = scale_pins((place, *pins), size, before.shape[1::-1])
-    colors = load_colorizer(weights).likely_colors(before, place.x, place.y, pins=pins)
+    photo = prepare(path, weights)
+    colors = load_colorizer(weights).likely_colors(photo, place.x, place.y, pins=pins)
     return [hex_color(color) for color in colors]
 
 
 @runs_network
-def describe(
-    colorizer: Colorizer,
-    size: Size,
-    before: np.ndarray,
-    after: np.ndarray,
-) -> str:
-    """The note below the result: what was done, and how near it came to the truth."""
-    width, height = size
+def describe(colorizer: Colorizer, photo: Prepared, before: np.ndarray, after: np.ndarray) -> str:
+    """The note below the result: what was done, and how near to the truth the colours are.
+
+    Args:
+        before, after: previews of the photo, (H, W, 3) uint8 RGB.
+    """
+    height, width = photo.shape
     before, after = shrunk(before, SMALL_PIXELS), shrunk(after, SMALL_PIXELS)
     note = f"{width} x {height} pixels colorized (weights: {colorizer.name})."
     if is_in_color(before):
@@ -129,7 +129,7 @@ def describe(
             " Median CIEDE2000 to the true colours, white background left out:"
             f" {fruit_ciede2000(after, before):.1f} (1 is just noticeable)."
         )
-    if not colorizer.knows(before):
+    if not colorizer.knows(photo):
         note += f" {UNKNOWN}"
     return note
 
