@@ -9,6 +9,7 @@ import re
 import runpy
 import warnings
 from collections.abc import Iterator
+from functools import cache
 from unittest import mock
 
 from study.prepare.__main__ import TEMPLATE
@@ -45,6 +46,7 @@ def commands() -> dict[str, str]:
     return found
 
 
+@cache
 def parser_of(module: str) -> argparse.ArgumentParser:
     """The parser of a command, caught where the command is about to parse."""
 
