@@ -2,12 +2,16 @@
 
 import argparse
 import os
+import re
 import sys
 import tempfile
 from pathlib import Path
 
 from demo import app, health
+from demo.server.guard import Limits
+from demo.server.listening import listen, serve
 from model.data.examples import fruits360_examples, rendered_examples
+from model.version import VERSION
 from model.weights import WeightsError
 from study.db.engine import connect, reading
 from study.db.queries import find_study
@@ -18,36 +22,7 @@ EXAMPLES = 6
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m demo", description="Serve the web page.")
-    add = parser.add_argument
-    add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    add("--port", type=int, default=7860, help="default: %(default)s")
-    add("--db", metavar="URL", help="study database (default: STUDY_DB or study.sqlite here)")
-    add("--study", metavar="NAME", help="study that the tab Rate runs (default: the newest)")
-    add(
-        "--examples",
-        choices=["auto", "rendered"],
-        default="auto",
-        help="auto fetches Fruits-360 pictures where the network allows (default: %(default)s)",
-    )
-    for what, default in (
-        ("requests", app.REQUESTS_PER_MINUTE),
-        ("uploads", app.UPLOADS_PER_MINUTE),
-    ):
-        add(
-            f"--{what}-per-minute",
-            type=int,
-            default=default,
-            metavar="N",
-            help="that one address may send; 0: any number (default: %(default)s)",
-        )
-    add(
-        "--log",
-        choices=["warning", "info"],
-        default="warning",
-        help="info tells of every request, in JSON on stderr (default: %(default)s)",
-    )
-    arguments = parser.parse_args(argv)
+    arguments = _parser().parse_args(argv)
     health.log_to_stderr(arguments.log)
     try:
         engine = connect(arguments.db)
@@ -56,30 +31,83 @@ def main(argv: list[str] | None = None) -> int:
             study_name = find_study(session, arguments.study).name
         print(f"The tab Rate runs the study {study_name!r}.", flush=True)
         with tempfile.TemporaryDirectory() as folder:
-            # Gradio's own would be shared by all servers of this machine, which delete its files
+            # Gradio's default is one folder for all servers of a machine, which would delete each
+            # other's files
             os.environ.setdefault("GRADIO_TEMP_DIR", str(Path(folder, "uploads")))
             examples = fruits360_examples() if arguments.examples == "auto" else []
             examples = examples or rendered_examples(EXAMPLES, to=Path(folder))
-            page = app.build(engine, study_name, examples)
-            served = app.application(
-                page,
+            guarded = app.application(
+                app.build(engine, study_name, examples),
                 engine,
                 study_name,
-                requests_per_minute=arguments.requests_per_minute,
-                uploads_per_minute=arguments.uploads_per_minute,
+                limits=Limits(
+                    requests=arguments.requests_per_minute,
+                    uploads=arguments.uploads_per_minute,
+                    reads=arguments.reads_per_minute,
+                ),
+                root_path=arguments.root_path,
             )
             try:
-                listening = app.listen(arguments.host, arguments.port)
+                listening = listen(arguments.host, arguments.port)
             except (OSError, OverflowError):
                 address = f"port {arguments.port} on {arguments.host}"
                 print(f"demo: {address} cannot be used; choose another.", file=sys.stderr)
                 return 2
             with listening:
-                app.serve(served, listening)
+                serve(guarded, listening)
     except (StudyError, WeightsError, OSError) as error:
         print(f"demo: {error}", file=sys.stderr)
         return 2
     return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m demo", description="Serve the web page.")
+    add = parser.add_argument
+    add("--version", action="version", version=VERSION)
+    add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    add("--port", type=int, default=7860, help="default: %(default)s")
+    add(
+        "--root-path",
+        type=_root_path,
+        default="",
+        metavar="PATH",
+        help="path at which a proxy offers the page, such as /fruit (default: none)",
+    )
+    add("--db", metavar="URL", help="study database (default: STUDY_DB or study.sqlite here)")
+    add("--study", metavar="NAME", help="study that the tab Rate runs (default: the newest)")
+    add(
+        "--examples",
+        choices=["auto", "rendered"],
+        default="auto",
+        help="auto fetches Fruits-360 pictures where the network allows (default: %(default)s)",
+    )
+    for what, said in (
+        ("requests", "POST requests that one address may send"),
+        ("uploads", "photos that one address may upload, one for each 10 MB"),
+        ("reads", "GET requests that one address may send"),
+    ):
+        add(
+            f"--{what}-per-minute",
+            type=int,
+            default=getattr(Limits, what),
+            metavar="N",
+            help=f"{said} a minute; 0: any number (default: %(default)s)",
+        )
+    add(
+        "--log",
+        choices=["warning", "info"],
+        default="warning",
+        help="info logs every request, as JSON on stderr (default: %(default)s)",
+    )
+    return parser
+
+
+def _root_path(given: str) -> str:
+    path = given.rstrip("/")
+    if not re.fullmatch(r"(/[\w.~-]+)*", path, re.ASCII):
+        raise argparse.ArgumentTypeError(f"{given!r} is not a path such as /fruit")
+    return path
 
 
 if __name__ == "__main__":

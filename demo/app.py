@@ -1,30 +1,23 @@
-"""The page and its tabs, and what serves them."""
+"""The page and its tabs, and the application that serves it."""
 
-import socket
-from contextlib import suppress
 from pathlib import Path
 
 import gradio as gr
-import uvicorn
 from fastapi import FastAPI
 from sqlalchemy import Engine
-from starlette.routing import Mount
 
 from demo import health
 from demo.colorize import tab as colorize_tab
-from demo.server.guard import Guard, Impatient
-from demo.server.page import Page
+from demo.server.guard import GRADIO_ROUTES, LIMITS, Guard, Limits
+from demo.server.internals import Page, upload_folder
 from model.data.examples import CACHE, Example
+from model.version import VERSION
 from study.rate import routes
 from study.rate import tab as rate_tab
 
 TITLE = "Fruit in colour"
-CSS = "footer .divider { display: none; }"
-CACHE_SECONDS = 3600  # uploads and results are deleted from the server after this time
-LAST_SECONDS = 5  # that answers on their way have when the server is told to end
-CONNECTIONS = 2_000  # at once; further ones are told that the server is busy
-REQUESTS_PER_MINUTE = 3_000  # by one address: a class of raters may share one
-UPLOADS_PER_MINUTE = 60
+# Age at which uploads and results are deleted from the server, in seconds.
+CACHE_SECONDS = 3600
 
 
 def build(engine: Engine, study_name: str, examples: list[Example]) -> gr.Blocks:
@@ -48,6 +41,7 @@ def build(engine: Engine, study_name: str, examples: list[Example]) -> gr.Blocks
                 colorize_tab.build(examples)
             with gr.Tab("Rate", id="rate"):
                 rate_tab.build(page, tabs, token, engine, study_name)
+        gr.HTML(f"Version {VERSION}", elem_id="version", padding=False)
     return page
 
 
@@ -56,32 +50,36 @@ def application(
     engine: Engine,
     study_name: str,
     *,
-    requests_per_minute: int = REQUESTS_PER_MINUTE,
-    uploads_per_minute: int = UPLOADS_PER_MINUTE,
-) -> FastAPI:
-    """The page, beside it what raters' browsers ask for, and what tells how the server is.
+    limits: Limits = LIMITS,
+    root_path: str = "",
+) -> Guard:
+    """The page, the routes that raters' browsers ask for beside it, and those that tell how the
+    server is, behind the guard.
 
     Args:
         page: as `build` returns it.
         engine: the study's database.
         study_name: the study that the page runs.
-        requests_per_minute, uploads_per_minute: that one address may send; 0: any number.
+        limits: how many requests one address may send.
+        root_path: path at which a proxy offers the page, such as "/fruit".
     """
-    Path(gr.utils.get_upload_folder()).mkdir(parents=True, exist_ok=True)
+    upload_folder().mkdir(parents=True, exist_ok=True)
     served = FastAPI(title=TITLE, docs_url=None, redoc_url=None, openapi_url=None)
-    served.add_middleware(Guard, requests=requests_per_minute, uploads=uploads_per_minute)
-    served.include_router(health.routes(engine, study_name))
-    served.include_router(routes.routes(engine, study_name))
-
-    return gr.mount_gradio_app(
+    offered = [*GRADIO_ROUTES]
+    for router in (health.routes(engine, study_name), routes.routes(engine, study_name)):
+        served.include_router(router)
+        offered += [route.path for route in router.routes]
+    gr.mount_gradio_app(
         served,
         page,
         path="/",
+        root_path=root_path,
         # the bold one of the fonts that Gradio brings along lacks most letters
         theme=gr.themes.Default(
             font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
         ),
-        css=CSS + colorize_tab.CSS + rate_tab.CSS,
+        css=rate_tab.CSS,
+        css_paths=[Path(__file__).with_name("app.css"), *colorize_tab.STYLES],
         head=colorize_tab.HEAD + rate_tab.HEAD,
         footer_links=["api"],
         run_history=False,  # it would keep photos and answers in the browser
@@ -90,45 +88,4 @@ def application(
         show_error=False,
         ssr_mode=False,
     )
-
-
-class Server(uvicorn.Server):
-    """Serves the application, and does not wait for those who have the page open when it ends."""
-
-    def __init__(self, served: FastAPI) -> None:
-        self.pages = [route.app for route in served.routes if isinstance(route, Mount)]
-        settings = {
-            "http": Impatient,
-            "limit_concurrency": CONNECTIONS,
-            "log_config": None,
-            "access_log": False,
-            "timeout_graceful_shutdown": LAST_SECONDS,
-        }
-        super().__init__(uvicorn.Config(served, **settings))
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        for page in self.pages:
-            page.stop_event.set()  # each browser that has the page open holds a connection
-        await super().shutdown(sockets)
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens there.
-
-    Raises:
-        OSError, OverflowError: it cannot be had.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    made = socket.create_server((host, port), family=family)
-    # asyncio sends what it has at once only on sockets that say that they are TCP's; on others
-    # every answer waits 40 milliseconds for the client's system
-    return socket.socket(made.family, made.type, socket.IPPROTO_TCP, fileno=made.detach())
-
-
-def serve(served: FastAPI, listening: socket.socket) -> None:
-    """Serve the application until interrupted."""
-    host, port, *_ = listening.getsockname()
-    shown = f"[{host}]" if ":" in host else host
-    print(f"Serving on http://{shown}:{port}/  (Ctrl-C ends it)", flush=True)
-    with suppress(KeyboardInterrupt):
-        Server(served).run(sockets=[listening])
+    return Guard(served, offered=offered, limits=limits, root_path=root_path)

@@ -178,7 +178,8 @@ def serve_empty(port: int) -> None:
     import gradio as gr
     from fastapi import FastAPI, Response
 
-    from demo import app
+    from demo.server.guard import GRADIO_ROUTES, Guard, Limits
+    from demo.server.listening import listen, serve
 
     served, png = FastAPI(), Image.fromarray(np.full((256, 256, 3), 127, np.uint8))
     buffer = BytesIO()
@@ -193,8 +194,10 @@ def serve_empty(port: int) -> None:
         for queue in (False, True):
             gr.Button().click(lambda *_: None, given, None, queue=queue, preprocess=False)
     mounted = gr.mount_gradio_app(served, page, path="/", ssr_mode=False)
-    with app.listen("127.0.0.1", port) as listening:
-        app.serve(mounted, listening)
+    offered = (*GRADIO_ROUTES, "/picture/{token}")
+    guarded = Guard(mounted, offered=offered, limits=Limits(requests=0, uploads=0, reads=0))
+    with listen("127.0.0.1", port) as listening:
+        serve(guarded, listening)
 
 
 class EmptyServer(Server):

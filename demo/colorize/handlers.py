@@ -2,28 +2,29 @@
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.data_classes import ImageData
-from gradio_client.utils import strip_invalid_filename_characters
 
 from demo.colorize import pictures
 from demo.colorize.pictures import PREVIEW_PIXELS, load_colorizer
 from demo.colorize.pins import data_url
 from demo.colorize.uploads import read_upload
-from demo.server.page import NO_ROOM, NOT_UPLOADED, has_room
+from demo.server.internals import NOT_UPLOADED, Photo, file_name, is_upload
+from demo.server.room import NO_ROOM, has_room
 from model.colorizer.output import colorized_name
 from model.colorizer.pins import Pin, PinError
 from model.colorizer.pipeline import NO_OTHERS, VividnessError
 from model.photos import PhotoError, shrunk
 from model.weights import WeightsError, available_weights
 
-VERSIONS = 4  # of "Other colours"
-ERROR_SECONDS = 20  # that a sentence on a photo stays
+# Versions in the row "Other colours", besides the first.
+VERSIONS = 4
+# Time that a message about a photo stays on the page, in seconds.
+ERROR_SECONDS = 20
 
 
 @dataclass(frozen=True)
@@ -43,13 +44,20 @@ class Asked:
 
 @dataclass
 class Shown:
-    """What a browser's tab shows. Steps change it in place, so that a slow one can see that the
-    picture it worked for is no longer there."""
+    """What a browser's tab shows. Handlers change it in place, so that a slow one notices when its
+    picture is no longer shown.
+
+    Attributes:
+        asked: the picture that is shown.
+        saved: the picture that the download holds.
+        versions: the source of "Other colours".
+        refused: the picture that could not be made, about which the visitor was told.
+    """
 
     asked: Asked | None = None
-    saved: Asked | None = None  # of the download
-    versions: tuple[str, str] | None = None  # the source of "Other colours"
-    refused: Asked | None = None  # what could not be made, as was told
+    saved: Asked | None = None
+    versions: tuple[str, str] | None = None
+    refused: Asked | None = None
 
 
 @contextmanager
@@ -69,20 +77,19 @@ def known_weights(name: Any) -> str:
     raise gr.Error(said, print_exception=False)
 
 
-def path_of(photo: ImageData) -> str:
-    """Of the upload: a stranger may write any path, and only some of them pass Gradio's check."""
-    if not has_room():  # for what comes of it
+def path_of(photo: Photo) -> str:
+    """The uploaded file: a stranger may send any path, and some of them pass Gradio's check."""
+    if not has_room():  # the results are written beside it
         raise gr.Error(NO_ROOM, print_exception=False)
-    with suppress(TypeError, ValueError):  # none, or none that a file can have
-        if gr.utils.is_in_or_equal(photo.path, gr.utils.get_upload_folder()):
-            return photo.path
-    raise gr.Error(NOT_UPLOADED, print_exception=False)
+    if not is_upload(photo.path):
+        raise gr.Error(NOT_UPLOADED, print_exception=False)
+    return photo.path
 
 
-def name_of(photo: ImageData) -> str:
+def name_of(photo: Photo) -> str:
     """Of the download: the browser's name of the photo, as far as a file can have it."""
     name = (photo.orig_name or "photo").encode(errors="replace").decode()  # no half characters
-    return colorized_name(Path(strip_invalid_filename_characters(name)).stem)
+    return colorized_name(Path(file_name(name)).stem)
 
 
 def photo_id(path: str) -> str:
@@ -97,7 +104,7 @@ def pins_of(drawn: Any, path: str) -> tuple[Pin, ...]:
 
 
 def colorize(
-    photo: ImageData | None, weights: str, pins: list, vividness: float
+    photo: Photo | None, weights: str, pins: list, vividness: float
 ) -> tuple[tuple[str, str] | None, str | None, str | None, str]:
     """Colorize a photo. Each pin is a colour wanted at a place; a vividness of 0 is grey, 1 what
     the network gives, 2 twice the chroma.
@@ -128,7 +135,7 @@ def colorize(
     )
 
 
-def alternatives(photo: ImageData | None, weights: str, count: int) -> list[list]:
+def alternatives(photo: Photo | None, weights: str, count: int) -> list[list]:
     """Clearly different versions of a photo, the likeliest first, each a list of pins that
     /colorize takes.
 
@@ -144,7 +151,7 @@ def alternatives(photo: ImageData | None, weights: str, count: int) -> list[list
     return [pictures.pins_to_json(version) for version in found]
 
 
-def show(photo: ImageData | None, weights: str, drawn: Any, vividness: float, shown: Shown) -> list:
+def show(photo: Photo | None, weights: str, drawn: Any, vividness: float, shown: Shown) -> list:
     """Everything on the page that is made of the preview.
 
     Returns:
@@ -196,7 +203,7 @@ def show_nothing(shown: Shown) -> list:
     return [None, "", gr.Image(None, visible=False), _no_download(), *hidden]
 
 
-def after_error(photo: ImageData | None, shown: Shown) -> list:
+def after_error(photo: Photo | None, shown: Shown) -> list:
     """Nothing if the error came with a new photo, else what was there, as `show` returns it."""
     other = photo is None or shown.asked is None or photo.path != shown.asked.path
     return show_nothing(shown) if other else [gr.skip()] * 6

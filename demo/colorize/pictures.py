@@ -7,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-import gradio as gr
 import numpy as np
 from prometheus_client import Histogram
 
 from demo.colorize.uploads import read_upload
+from demo.server.internals import upload_folder
 from model.colorizer.output import save_png
 from model.colorizer.pins import Pin, PinError
 from model.colorizer.pipeline import UNKNOWN, Colorizer
@@ -146,7 +146,7 @@ def true_colors_file(before: np.ndarray) -> str | None:
 
 def save(rgb: np.ndarray, name: str) -> str:
     """A PNG in Gradio's own cache, which deletes it after a while."""
-    folder = Path(gr.utils.get_upload_folder()) / secrets.token_hex(16)
+    folder = upload_folder() / secrets.token_hex(16)
     folder.mkdir(parents=True)
     save_png(rgb, folder / name)
     return str(folder / name)

@@ -1,5 +1,7 @@
 """The "Colorize" tab: a photo in, its colours at once, and ways to change them."""
 
+from pathlib import Path
+
 import gradio as gr
 
 from demo.colorize import handlers, pins
@@ -16,51 +18,9 @@ ACCEPTED = (
     " the luminance is used, and the true colours are shown for comparison."
 )
 
-CSS = (
-    pins.CSS
-    + """
-#note p { font-size: 1.05em; }
-#examples .grid-wrap { min-height: 0; height: auto; max-height: none; }
-@media (max-width: 600px) {
-  #examples .grid-container { grid-template-columns: repeat(3, 1fr) !important; }
-}
-"""
-)
-# Gradio's `release` is for pointers alone; the DOM's `change` also comes with the arrow keys. A
-# number typed is taken with Enter too, brought into the range, and if it is none, the one before
-# stays. A photo that the browser cannot show says so.
-HEAD = f"""<script>
-document.addEventListener("change", ({{ target }}) => {{
-  if (target.matches("#vividness [type=range]"))
-    target.dispatchEvent(new PointerEvent("pointerup", {{ bubbles: true }}));
-}});
-const typed = "#vividness [type=number]";
-document.addEventListener("focusin", ({{ target }}) => {{
-  if (target.matches(typed)) target.dataset.before = target.value;
-}});
-document.addEventListener("keydown", ({{ target, key }}) => {{
-  if (key === "Enter" && target.matches(typed)) target.blur();
-}});
-document.addEventListener("blur", ({{ target }}) => {{
-  if (!(target instanceof Element && target.matches(typed))) return;
-  const {{ value, dataset }} = target;
-  const number = Number(value === "" ? dataset.before : value);
-  target.value = Math.min(Math.max(number, 0), {MAX_VIVIDNESS});
-  if (target.value !== value) target.dispatchEvent(new Event("input", {{ bubbles: true }}));
-}}, true);
-document.addEventListener("error", ({{ target }}) => {{
-  if (target instanceof Element && target.matches("#photo img"))
-    target.alt = "No preview: the browser does not show this file.";
-}}, true);
-document.addEventListener("load", ({{ target }}) => {{
-  if (target instanceof Element && target.matches("#photo img")) target.alt = "";
-}}, true);
-</script>
-"""
-SCROLL = """(photo) => {
-  const result = document.querySelector("#result");
-  if (photo) result.scrollIntoView({ block: "nearest", behavior: "smooth" });
-}"""
+FOLDER = Path(__file__).parent
+STYLES = [FOLDER / "pins.css", FOLDER / "tab.css"]
+HEAD = f"<script>\n{(FOLDER / 'tab.js').read_text(encoding='utf-8')}</script>"
 
 
 def build(examples: list[Example]) -> None:
@@ -125,9 +85,12 @@ def build(examples: list[Example]) -> None:
     def take_example(event: gr.SelectData) -> str:
         return str(examples[event.index].file)
 
+    # All listeners that run a network wait in one queue, demo.server.internals.FairQueue.
+    network = {"concurrency_id": "network"}
     private = {"api_visibility": "private", "trigger_mode": "always_last"}
-    gallery.select(take_example, None, photo, api_visibility="private")
-    photo.change(None, photo, None, js=SCROLL, api_visibility="private")
+    at_once = {**private, "queue": False}
+    gallery.select(take_example, None, photo, **at_once)
+    photo.change(None, photo, None, js="(photo) => scrollToResult(photo)", api_visibility="private")
     # One listener for all that changes the picture, so that the newest wish has the last word.
     painted = gr.on(
         [photo.change, weights.change, vividness.release, canvas.input],
@@ -136,17 +99,19 @@ def build(examples: list[Example]) -> None:
         [result, note, true, download, canvas, others],
         show_progress_on=result,
         **private,
+        **network,
     )
     painted.failure(
         handlers.after_error,
         [photo, shown],
         [result, note, true, download, canvas, others],
         show_progress="hidden",
-        **private,
+        **at_once,
     )
-    painted.success(handlers.show_versions, shown, others, show_progress="hidden", **private)
-    painted.success(handlers.make_download, shown, download, show_progress="hidden", **private)
-    canvas.select(handlers.show_likely, [canvas, shown], canvas, show_progress="hidden", **private)
+    quiet = {"show_progress": "hidden", **private, **network}
+    painted.success(handlers.show_versions, shown, others, **quiet)
+    painted.success(handlers.make_download, shown, download, **quiet)
+    canvas.select(handlers.show_likely, [canvas, shown], canvas, **quiet)
 
     listed = gr.JSON([], label=PINS_LABEL, visible=False)
     versions = gr.JSON(label="Versions", visible=False)
@@ -158,7 +123,12 @@ def build(examples: list[Example]) -> None:
         [photo, weights, listed, vividness],
         [result, download, true, note],
         api_name="colorize",
+        **network,
     )
     gr.Button(visible=False).click(
-        handlers.alternatives, [photo, weights, count], versions, api_name="alternatives"
+        handlers.alternatives,
+        [photo, weights, count],
+        versions,
+        api_name="alternatives",
+        **network,
     )

@@ -1,12 +1,15 @@
 """What stands between the network and the page: limits, headers, the log and the counts of
-requests. An ASGI middleware, so that it also covers what Gradio answers by itself.
+requests. An ASGI application around the finished one, so that it also covers what Gradio and
+Starlette answer by themselves, their errors included.
 """
 
 import asyncio
-import ipaddress
 import logging
+import re
 import time
 from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from limits import parse
@@ -17,27 +20,37 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.responses import PlainTextResponse
+from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
-from demo.server.page import NO_ROOM, has_room
+from demo.server.room import NO_ROOM, has_room
+from demo.server.visitors import address_of
 
-HEAD_SECONDS = 20  # that a client has to send the head of a request
-BODY_SECONDS = 20  # that it may pause within a body
+# Time that a client may pause within a body, in seconds.
+BODY_SECONDS = 20
+# Largest body of an upload and of any other request, in bytes.
 UPLOAD_BYTES = 100 * 2**20
-BODY_BYTES = 2**20  # of all other requests
-
-AT_ONCE = 500  # requests by one address that are being answered: a class of raters may share one
+BODY_BYTES = 2**20
+# Bytes of an upload that count as one; a larger upload counts as several.
+UPLOAD_UNIT = 10 * 2**20
+# Requests of one address that may be under way at the same time: a class of raters may share one.
+AT_ONCE = 500
 
 UPLOAD_ROUTE = "/gradio_api/upload"
-# Gradio answers more than this page asks for: some of it fetches addresses, keeps files for good or
-# starts programs on what a stranger sent.
-CLOSED_ROUTES = (
-    *("/gradio_api/custom_component/", "/gradio_api/deep_link", "/gradio_api/dev/"),
-    *("/gradio_api/file/", "/gradio_api/file=http:", "/gradio_api/file=https:"),
-    *("/gradio_api/process_recording", "/gradio_api/proxy=", "/gradio_api/stream/"),
-    *("/gradio_api/undo-vibe-edit", "/gradio_api/vibe-", "/monitoring"),
+# What the page and programs that call it ask Gradio for. Gradio has more routes, some of which
+# fetch addresses, keep files for good or start programs at a stranger's word.
+GRADIO_ROUTES = (
+    *("/", "/config", "/favicon.ico", "/robots.txt", "/theme.css"),
+    *("/assets/{path:path}", "/static/{path:path}", "/svelte/{path:path}"),
+    *("/gradio_api/info", "/gradio_api/info/", "/gradio_api/app_id"),
+    *("/gradio_api/heartbeat/{session_hash}", "/gradio_api/cancel", "/gradio_api/reset"),
+    *("/gradio_api/queue/join", "/gradio_api/queue/data", "/gradio_api/run/{api_name}"),
+    *("/gradio_api/call/{api_name}", "/gradio_api/call/{api_name}/{event_id}"),
+    *("/gradio_api/call/v2/{api_name}", "/gradio_api/call/v2/{api_name}/{event_id}"),
+    *(UPLOAD_ROUTE, "/gradio_api/upload_progress", "/gradio_api/file={path_or_url:path}"),
 )
+# Files of other servers, which Gradio would fetch by the same route as its own.
+ELSEWHERE = re.compile(r"/gradio_api/file=https?:", re.IGNORECASE)
 UNKNOWN_ROUTE = "unknown"
 CONTENT_SECURITY_POLICY = "; ".join(
     [
@@ -73,108 +86,132 @@ REQUEST_SECONDS = Histogram(
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class Limits:
+    """How many requests one address may send a minute, 0 for any number.
+
+    Attributes:
+        requests: POST requests; a class of raters may share one address.
+        uploads: photos, one for each 10 MB begun.
+        reads: GET requests; to open the page takes about a hundred.
+    """
+
+    requests: int = 3_000
+    uploads: int = 60
+    reads: int = 20_000
+
+
+LIMITS = Limits()
+
+
 class Guard:
-    """Refuses, in one sentence each, what is too much, too slow or comes from another site's
-    page; adds the headers; logs and counts by route, never by address, token or name.
+    """Refuses, in one sentence each, requests that are too many, too large, too slow, or sent by
+    another site's page; offers only the routes it is told; adds the headers; logs and counts by
+    route, never by address, token or name.
 
     Args:
         app: what answers.
-        requests: a minute and address; so many POST requests. 0: any number.
-        uploads: a minute and address, likewise.
+        offered: the routes' templates, as Starlette writes them.
+        limits: per minute and address.
+        root_path: path at which a proxy offers the page, such as "/fruit"; the proxy may take it
+            away from a request's path or leave it there.
     """
 
-    def __init__(self, app: ASGIApp, *, requests: int, uploads: int) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        offered: Iterable[str],
+        limits: Limits = LIMITS,
+        root_path: str = "",
+    ) -> None:
         small = RequestBodyLimitMiddleware(app, max_body_size=BODY_BYTES)
         large = RequestBodyLimitMiddleware(app, max_body_size=UPLOAD_BYTES)
-        self.app, self.apps = small, {UPLOAD_ROUTE: large}
+        self.app, self.small, self.large = app, small, large
+        self.offered = {template: compile_path(template)[0] for template in offered}
+        self.limits, self.root_path = limits, root_path
         self.limiter = FixedWindowRateLimiter(MemoryStorage())
-        self.answering: Counter[str] = Counter()  # by address
-        self.requests, self.uploads = requests, uploads
+        self.under_way: Counter[str] = Counter()  # by address
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         began = time.perf_counter()
+        path = scope["path"].removeprefix(self.root_path)
+        scope = {**scope, "root_path": self.root_path, "path": self.root_path + path}
+        route = self._route(path)
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
-                self._note(scope, message["status"], time.perf_counter() - began)
+                _note(scope["method"], route, message["status"], time.perf_counter() - began)
             await send(message)
 
-        if refusal := self._refusal(scope):
+        if refusal := self._refusal(scope, route):
             return await refusal(scope, receive, answer)
-        app, address = self.apps.get(scope["path"], self.app), _address(scope)
-        self.answering[address] += 1
+        app, address = self.large if route == UPLOAD_ROUTE else self.small, address_of(scope)
+        self.under_way[address] += 1
         try:
-            await app(scope, _impatient(receive), answer)
+            await app(scope, _timely(receive), answer)
         finally:
-            self.answering[address] -= 1
-            if not self.answering[address]:
-                del self.answering[address]
+            self.under_way[address] -= 1
+            if not self.under_way[address]:
+                del self.under_way[address]
 
-    def _refusal(self, scope: Scope) -> PlainTextResponse | None:
-        if scope["path"].lower().startswith(CLOSED_ROUTES):
-            return PlainTextResponse("This page offers no such thing.", 403)
-        address = _address(scope)
-        if self.answering[address] >= AT_ONCE:
+    def _route(self, path: str) -> str:
+        if not ELSEWHERE.match(path):
+            for template, pattern in self.offered.items():
+                if pattern.match(path):
+                    return template
+        return UNKNOWN_ROUTE
+
+    def _refusal(self, scope: Scope, route: str) -> PlainTextResponse | None:
+        address, headers = address_of(scope), Headers(scope=scope)
+        if self.under_way[address] >= AT_ONCE:
             return PlainTextResponse("Too many requests at once from this address.", 429)
-        if scope["method"] in ("GET", "HEAD"):
-            return None
-        headers = Headers(scope=scope)
+        reads = scope["method"] in ("GET", "HEAD")
         origin = headers.get("origin")
-        if origin and urlsplit(origin).netloc != headers.get("host"):
+        if not reads and origin and urlsplit(origin).netloc != headers.get("host"):
             return PlainTextResponse("This request comes from another site's page.", 403)
-        allowed = {"requests": self.requests}
-        if scope["path"] == UPLOAD_ROUTE:
-            allowed["uploads"] = self.uploads
-        for what, number in allowed.items():
-            if number and not self.limiter.hit(parse(f"{number}/minute"), what, address):
-                sentence = f"Too many {what} from this address; please wait a minute."
+        costs = {"reads": 1} if reads else {"requests": 1}
+        if route == UPLOAD_ROUTE:
+            costs["uploads"] = _cost(headers.get("content-length", ""))
+        for what, cost in costs.items():
+            number = getattr(self.limits, what)
+            counted = {"cost": min(cost, number)}
+            if number and not self.limiter.hit(parse(f"{number}/minute"), what, address, **counted):
+                many = "uploads" if what == "uploads" else "requests"
+                sentence = f"Too many {many} from this address; please wait a minute."
                 return PlainTextResponse(sentence, 429, {"Retry-After": "60"})
-        if scope["path"] == UPLOAD_ROUTE and not has_room():
+        if route == UNKNOWN_ROUTE:
+            return PlainTextResponse("This page offers no such thing.", 404)
+        if route == UPLOAD_ROUTE and not has_room():
             return PlainTextResponse(NO_ROOM, 507)
         return None
 
-    def _note(self, scope: Scope, status: int, seconds: float) -> None:
-        route = getattr(scope.get("route"), "path", UNKNOWN_ROUTE)
-        method = scope["method"] if scope["method"] in ("GET", "HEAD", "POST") else "other"
-        REQUEST_SECONDS.labels(method, route, status).observe(seconds)
-        what = {"method": method, "route": route, "status": status}
-        log.info("answered", extra={**what, "milliseconds": round(1000 * seconds, 1)})
+
+def _cost(length: str) -> int:
+    """Uploads that a body of so many bytes counts as; where its length is not told, the most."""
+    told = int(length) if length.isdecimal() else UPLOAD_BYTES
+    return max(1, -(-min(told, UPLOAD_BYTES) // UPLOAD_UNIT))
 
 
-class Impatient(H11Protocol):
-    """HTTP for clients that speak: one that sends no request, or its head drop by drop, the first
-    or a later one, is hung up on after `HEAD_SECONDS`."""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:
-        super().connection_made(transport)
-        self._wait_for_a_request()
-
-    def on_response_complete(self) -> None:
-        answered = self.cycle
-        super().on_response_complete()
-        if self.cycle is answered:  # the next request is not there yet
-            self._wait_for_a_request()
-
-    def _wait_for_a_request(self) -> None:
-        self.loop.call_later(HEAD_SECONDS, self._hang_up, self.cycle)
-
-    def _hang_up(self, answered: RequestResponseCycle | None) -> None:
-        if self.cycle is answered and not self.transport.is_closing():
-            self.transport.close()
+def _note(method: str, route: str, status: int, seconds: float) -> None:
+    method = method if method in ("GET", "HEAD", "POST") else "other"
+    REQUEST_SECONDS.labels(method, route, status).observe(seconds)
+    what = {"method": method, "route": route, "status": status}
+    log.info("answered", extra={**what, "milliseconds": round(1000 * seconds, 1)})
 
 
-def _impatient(receive: Receive) -> Receive:
-    """`receive` for a body that does not stop on its way."""
+def _timely(receive: Receive) -> Receive:
+    """`receive` for a body that does not pause for longer than `BODY_SECONDS`."""
     complete = False
 
     async def receive_in_time() -> Message:
         nonlocal complete
-        if complete:  # what comes now is the end of the connection
+        if complete:  # the next message is the end of the connection
             return await receive()
         try:
             message = await asyncio.wait_for(receive(), BODY_SECONDS)
@@ -184,15 +221,3 @@ def _impatient(receive: Receive) -> Receive:
         return message
 
     return receive_in_time
-
-
-def _address(scope: Scope) -> str:
-    """By which requests are counted: of IPv6 the network, of which a client has a whole one."""
-    host = scope["client"][0] if scope.get("client") else ""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return host
-    if address.version == 4:
-        return host
-    return str(ipaddress.ip_network((address, 64), strict=False))

@@ -126,7 +126,7 @@ def test_a_picture_on_another_server_is_not_fetched(api):
             api.call(function, photo, "paper", *more)
     for route in ("file=", "file/", "proxy="):
         answer = requests.get(f"{api.url}/{route}{elsewhere}")
-        assert (answer.status_code, answer.text) == (403, "This page offers no such thing.")
+        assert (answer.status_code, answer.text) == (404, "This page offers no such thing.")
 
 
 def test_a_link_among_the_uploads_leads_nowhere(api, tmp_path):

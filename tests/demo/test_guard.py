@@ -1,237 +1,266 @@
-"""What the server refuses, what it sends with every answer, and what it tells those who run it."""
+"""What the guard refuses, what it sends with every answer, and what it writes down."""
 
+import asyncio
 import json
-import re
-import socket
-import time
+import logging
 from collections.abc import Iterator
-from pathlib import Path
+from contextlib import contextmanager
 
-import numpy as np
+import gradio as gr
 import pytest
-import requests
-import sqlalchemy as sa
+from fastapi import FastAPI, Request
+from fastapi.routing import iter_route_contexts
+from prometheus_client import REGISTRY
+from starlette.routing import Mount
+from starlette.testclient import TestClient
 
-from demo.server import guard, page
-from study.db.engine import connect, writing
-from study.db.tables import Rater, RatingSession
-from study.simulate.raters import SimulatedRater, run
-from tests.load import drive
-from tests.support import http_rater
-from tests.support.posting import Api, Refused
-from tests.support.server import ROOT, Server, serving
-from tests.support.tiny_study import STUDY, add_study
+from demo import health
+from demo.server import guard, room
+from demo.server.guard import GRADIO_ROUTES, Guard, Limits
 
 UPLOAD = "/gradio_api/upload"
+OURS = ("/broken", "/healthz", "/answer", "/picture/{token}")
 OTHER_SITE = {"Origin": "https://elsewhere.example"}
+NO_LIMITS = Limits(requests=0, uploads=0, reads=0)
+# Routes that Gradio has and the page does not need.
+CLOSED = {
+    *("/config/", "/gradio_api/user", "/gradio_api/user/", "/gradio_api/token"),
+    *("/gradio_api/token/", "/gradio_api/app_id/", "/gradio_api/login_check"),
+    *("/gradio_api/login_check/", "/login", "/login/", "/gradio_api/dev/reload"),
+    *("/gradio_api/deep_link", "/gradio_api/openapi.json", "/gradio_api/runs"),
+    *("/gradio_api/runs/", "/gradio_api/proxy={url_path:path}", "/gradio_api/file/{path:path}"),
+    "/gradio_api/custom_component/{id}/{environment}/{type}/{file_name}",
+    *("/gradio_api/stream/{event_id}", "/gradio_api/stream/{event_id}/close"),
+    "/gradio_api/stream/{session_hash}/{run}/{component_id}/playlist.m3u8",
+    "/gradio_api/stream/{session_hash}/{run}/{component_id}/{segment_id}.{ext}",
+    "/gradio_api/stream/{session_hash}/{run}/{component_id}/playlist-file",
+    *("/gradio_api/reset/", "/gradio_api/run/{api_name}/", "/gradio_api/api/{api_name}"),
+    *("/gradio_api/api/{api_name}/", "/gradio_api/call/{api_name}/"),
+    *("/gradio_api/call/v2/{api_name}/", "/gradio_api/component_server"),
+    *("/gradio_api/component_server/", "/gradio_api/startup-events", "/gradio_api/theme.css"),
+    *("/pwa_icon", "/pwa_icon/{size}", "/manifest.json", "/monitoring", "/monitoring/summary"),
+    *("/monitoring/{key}", "/gradio_api/process_recording", "/gradio_api/vibe-edit/"),
+    *("/gradio_api/vibe-edit", "/gradio_api/undo-vibe-edit/", "/gradio_api/undo-vibe-edit"),
+    *("/gradio_api/vibe-code/", "/gradio_api/vibe-code", "/gradio_api/vibe-starter-queries/"),
+    *("/gradio_api/vibe-starter-queries", "/gradio_api/queue/status", "/logout", "/openapi.json"),
+    *("/gradio_api/run-history/connect", "/gradio_api/run-history/buckets"),
+    "/gradio_api/run-history/records",
+    "/gradio_api/run-history/records/{endpoint}/{record_id}/assets/{asset_id}",
+}
 
 
-@pytest.fixture(scope="module")
-def logged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Path]]:
-    """A server that logs, and its log."""
-    folder = tmp_path_factory.mktemp("guarded")
-    log = folder / "log"
-    with log.open("w") as stream:
-        running = Server(f"sqlite:///{folder / 'study.sqlite'}", "--log", "info", stderr=stream)
-        yield running, log
-        running.stop()
+def guarded(limits: Limits = NO_LIMITS, root_path: str = "") -> Guard:
+    served = FastAPI()
+
+    @served.get("/")
+    @served.get("/healthz")
+    @served.get("/picture/{token}")
+    def nothing() -> str:
+        return "nothing"
+
+    @served.post("/answer")
+    @served.post(UPLOAD)
+    async def read(request: Request) -> int:
+        return len(await request.body())
+
+    @served.get("/broken")
+    def broken() -> None:
+        raise RuntimeError("a fault")
+
+    offered = (*OURS, *GRADIO_ROUTES)
+    return Guard(served, offered=offered, limits=limits, root_path=root_path)
 
 
-@pytest.fixture(scope="module")
-def url(logged) -> str:
-    return logged[0].url
+def client_of(app: Guard, address: str = "192.0.2.1") -> TestClient:
+    return TestClient(app, raise_server_exceptions=False, client=(address, 50000))
 
 
-@pytest.mark.parametrize("path", ["/", "/config", "/picture/nothing", "/nowhere", "/healthz"])
-def test_every_answer_says_what_the_page_may_do(url, path):
-    headers = requests.get(url + path).headers
-    assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
-    assert headers["X-Content-Type-Options"] == "nosniff"
-    assert headers["Referrer-Policy"] == "no-referrer", "an address may hold a participant's ID"
+@pytest.fixture
+def client() -> TestClient:
+    return client_of(guarded())
+
+
+def counted(route: str, status: int) -> float:
+    labels = {"method": "GET", "route": route, "status": str(status)}
+    return REGISTRY.get_sample_value("http_request_seconds_count", labels) or 0
+
+
+@pytest.mark.parametrize(("path", "status"), [("/", 200), ("/nowhere", 404), ("/broken", 500)])
+def test_every_answer_has_the_headers_and_is_counted_and_logged(client, path, status, caplog):
+    route = path if status != 404 else "unknown"
+    before = counted(route, status)
+    with caplog.at_level(logging.INFO, guard.__name__):
+        answer = client.get(path)
+    assert answer.status_code == status
+    assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Referrer-Policy"] == "no-referrer", "an address may hold a rater's ID"
+    assert counted(route, status) == before + 1
+    logged = [record for record in caplog.records if record.message == "answered"]
+    assert [(record.route, record.status) for record in logged] == [(route, status)]
+
+
+def test_another_sites_page_cannot_post(client):
+    answer = client.post("/answer", headers=OTHER_SITE)
+    assert answer.status_code == 403
+    assert answer.text == "This request comes from another site's page."
+    assert client.post("/answer", headers={"Origin": "http://testserver"}).is_success
+    assert client.get("/", headers=OTHER_SITE).is_success, "a link leads here"
+
+
+def test_a_body_over_the_limit_is_refused_whether_it_tells_its_length_or_not(client):
+    megabyte = b"x" * 2**20
+    assert client.post("/answer", content=megabyte * 2).status_code == 413
+    assert client.post("/answer", content=iter([megabyte, megabyte])).status_code == 413
+    assert client.post(UPLOAD, content=megabyte * 2).is_success
+
+
+def test_a_body_that_stops_on_its_way_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr(guard, "BODY_SECONDS", 0.01)
+    assert asyncio.run(ask(guarded(), "POST", "/answer", asyncio.Event().wait)) == 408
+
+
+def test_an_address_has_so_many_requests_under_way_and_no_more(monkeypatch):
+    monkeypatch.setattr(guard, "AT_ONCE", 2)
+
+    async def crowd() -> tuple[int, list[int], int]:
+        app, sent = guarded(), asyncio.Event()
+
+        async def later() -> dict:
+            await sent.wait()
+            return {"type": "http.request", "body": b""}
+
+        first = [asyncio.create_task(ask(app, "POST", "/answer", later)) for _ in range(2)]
+        while len(app.under_way) == 0 or app.under_way.total() < 2:
+            await asyncio.sleep(0)
+        refused = await ask(app, "GET", "/healthz", later)
+        sent.set()
+        return refused, await asyncio.gather(*first), await ask(app, "GET", "/healthz", later)
+
+    assert asyncio.run(crowd()) == (429, [200, 200], 200)
+
+
+async def ask(app: Guard, method: str, path: str, receive) -> int:
+    """The status of what `app` answers to a request whose body `receive` gives."""
+    statuses = []
+
+    async def send(message: dict) -> None:
+        if message["type"] == "http.response.start":
+            statuses.append(message["status"])
+
+    scope = {"type": "http", "method": method, "path": path, "headers": [], "query_string": b""}
+    await app(scope | {"client": ("192.0.2.1", 50000)}, receive, send)
+    return statuses[0]
 
 
 @pytest.mark.parametrize(
-    "path", [UPLOAD, "/answer", "/gradio_api/run/predict", "/gradio_api/queue/join"]
+    ("limits", "method", "path", "sentence"),
+    [
+        (Limits(requests=3, uploads=0, reads=0), "POST", "/answer", "Too many requests"),
+        (Limits(requests=0, uploads=3, reads=0), "POST", UPLOAD, "Too many uploads"),
+        (Limits(requests=0, uploads=0, reads=3), "GET", "/healthz", "Too many requests"),
+        (Limits(requests=0, uploads=0, reads=3), "GET", "/picture/x", "Too many requests"),
+        (Limits(requests=0, uploads=0, reads=3), "GET", "/nowhere", "Too many requests"),
+    ],
 )
-def test_another_sites_page_cannot_post(url, path):
-    answer = requests.post(url + path, json={}, headers=OTHER_SITE)
-    assert (answer.status_code, answer.text) == (
-        403,
-        "This request comes from another site's page.",
-    )
-    own = requests.post(url + path, json={}, headers={"Origin": url})
-    assert own.status_code != 403
+def test_one_address_may_send_so_much_a_minute_and_no_more(limits, method, path, sentence):
+    app = guarded(limits)
+    answers = [client_of(app).request(method, path) for _ in range(7)]  # the minute may turn
+    refused = [answer for answer in answers if answer.status_code == 429]
+    assert not [answer for answer in answers[:3] if answer in refused]
+    assert refused
+    assert refused[0].text == f"{sentence} from this address; please wait a minute."
+    assert refused[0].headers["Retry-After"] == "60"
+    assert client_of(app, "192.0.2.2").request(method, path).status_code != 429
 
 
-def test_a_body_over_the_limit_is_refused_whether_it_tells_its_length_or_not(url):
-    megabyte = b"x" * 2**20
-    told = requests.post(f"{url}/gradio_api/run/predict", data=megabyte * 2)
-    untold = requests.post(f"{url}/gradio_api/run/predict", data=iter([megabyte, megabyte]))
-    assert (told.status_code, untold.status_code) == (413, 413)
-    assert requests.get(f"{url}/healthz").ok
+def test_a_large_upload_counts_as_several(monkeypatch):
+    monkeypatch.setattr(guard, "UPLOAD_UNIT", 10)
+    client = client_of(guarded(Limits(requests=0, uploads=4, reads=0)))
+    codes = [client.post(UPLOAD, content=b"x" * 20).status_code for _ in range(5)]
+    assert codes[:2] == [200, 200]
+    assert 429 in codes, "the minute may turn once"
 
 
-def test_who_does_not_finish_a_request_is_hung_up_on(monkeypatch, tmp_path):
-    monkeypatch.setattr(guard, "HEAD_SECONDS", 0.3)
-    monkeypatch.setattr(guard, "BODY_SECONDS", 0.3)
-    engine = connect(f"sqlite:///{tmp_path / 'study.sqlite'}")
-    add_study(engine)
-    with serving(engine, STUDY, tmp_path) as url:
-        host, port = url.removeprefix("http://").split(":")
-        for begun in (b"", b"GET / HTTP/1.1\r\nHost: x\r\n"):
-            with socket.create_connection((host, int(port)), timeout=20) as slow:
-                slow.sendall(begun)
-                assert slow.recv(1) == b"", "the connection ends"
-        with socket.create_connection((host, int(port)), timeout=20) as slow:
-            slow.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
-            assert slow.recv(9) == b"HTTP/1.1 "
-            slow.sendall(b"GET / HTTP/1.1\r\n")
-            while slow.recv(2**16):
-                pass  # the rest of the answer; then the connection ends
-        with socket.create_connection((host, int(port)), timeout=20) as slow:
-            head = b"POST /gradio_api/run/predict HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n"
-            slow.sendall(head + b"{")
-            assert b" 408 " in slow.recv(100)
+def test_all_of_an_ipv6_network_is_one_address():
+    app = guarded(Limits(requests=0, uploads=0, reads=1))
+    codes = [client_of(app, f"2001:db8::{host}").get("/").status_code for host in range(3)]
+    assert 429 in codes
+
+
+def test_a_full_disk_takes_no_more_photos_but_answers(client, monkeypatch):
+    monkeypatch.setattr(room, "SPARE_BYTES", 2**80)
+    refused = client.post(UPLOAD)
+    assert (refused.status_code, refused.text) == (507, room.NO_ROOM)
+    assert client.post("/answer").is_success
+
+
+@pytest.fixture(scope="module")
+def gradio_routes() -> set[str]:
+    """Every route of Gradio's own."""
+    with gr.Blocks(analytics_enabled=False) as page:
+        gr.Textbox()
+    mounted = gr.mount_gradio_app(FastAPI(openapi_url=None, docs_url=None), page, path="/")
+    (app,) = [route.app for route in mounted.routes if isinstance(route, Mount)]
+    return {context.path for context in iter_route_contexts(app.routes)}
+
+
+def test_each_of_gradios_routes_is_known_to_be_needed_or_closed(gradio_routes):
+    assert not CLOSED & set(GRADIO_ROUTES)
+    assert sorted(gradio_routes - CLOSED - set(GRADIO_ROUTES)) == [], "Gradio has new routes"
+    assert sorted(set(GRADIO_ROUTES) - gradio_routes) == [], "Gradio has no such routes"
 
 
 @pytest.mark.parametrize(
     "path",
-    ["gradio_api/deep_link?session_hash=x", "gradio_api/vibe-code", "monitoring/summary"],
+    [
+        *("/gradio_api/vibe-code", "/gradio_api/deep_link?session_hash=x", "/monitoring/summary"),
+        *("/gradio_api/proxy=http://192.0.2.1/x.png", "/gradio_api/file/http://192.0.2.1/x.png"),
+        *("/gradio_api/file=http://192.0.2.1/x.png", "/gradio_api/file=HTTPS://192.0.2.1/x.png"),
+        *("//gradio_api/vibe-code", "/gradio_api/%76ibe-code", "/GRADIO_API/vibe-code"),
+    ],
 )
-def test_what_gradio_offers_beyond_the_page_is_closed(url, path):
-    assert requests.get(f"{url}/{path}").status_code == 403
+def test_what_gradio_has_beyond_the_page_is_closed(path):
+    asked = []
+
+    async def app(scope: dict, *_) -> None:
+        asked.append(scope["path"])
+
+    answer = client_of(Guard(app, offered=GRADIO_ROUTES)).get(f"http://testserver{path}")
+    assert (answer.status_code, answer.text) == (404, "This page offers no such thing.")
+    assert asked == []
 
 
-def test_an_address_has_so_many_requests_answered_at_once(monkeypatch, tmp_path):
-    monkeypatch.setattr(guard, "AT_ONCE", 2)
-    engine = connect(f"sqlite:///{tmp_path / 'study.sqlite'}")
-    add_study(engine)
-    with serving(engine, STUDY, tmp_path) as url:
-        endless = f"{url}/gradio_api/heartbeat/x"
-        with requests.get(endless, stream=True), requests.get(endless, stream=True):
-            assert requests.get(f"{url}/healthz").status_code == 429
-        for _ in range(100):
-            if (code := requests.get(f"{url}/healthz").status_code) == 200:
-                break
-            time.sleep(0.1)
-        assert code == 200, "once they have gone"
+@pytest.mark.parametrize("path", ["/healthz", "/fruit/healthz"])
+def test_behind_a_path_a_proxy_may_take_it_away_or_leave_it(path):
+    client = client_of(guarded(root_path="/fruit"))
+    assert client.get(path).text == '"nothing"'
+    assert client.get(f"{path}y").status_code == 404
 
 
-@pytest.mark.process
-def test_one_address_may_send_so_much_and_no_more(tmp_path):
-    url = f"sqlite:///{tmp_path / 'study.sqlite'}"
-    limits = ("--requests-per-minute", "9", "--uploads-per-minute", "2")
-    server = Server(url, *limits)
+@contextmanager
+def logging_to_stderr() -> Iterator[None]:
+    """The log as `python -m demo --log info` writes it."""
+    loggers = [logging.getLogger(name) for name in (None, "demo", "study", "model")]
+    handlers, levels = loggers[0].handlers[:], [logger.level for logger in loggers]
+    loggers[0].handlers.clear()  # else they would be closed
     try:
-        photo = (ROOT / "results" / "page.png").read_bytes()
-        # the minute may turn in between: then as many are let through once more
-        uploads = [
-            requests.post(server.url + UPLOAD, files={"files": ("p.png", photo)}) for _ in range(5)
-        ]
-        assert [answer.status_code for answer in uploads].count(200) in (2, 3, 4)
-        refused = uploads[-1]
-        assert refused.text == "Too many uploads from this address; please wait a minute."
-        assert refused.headers["Retry-After"] == "60"
-        codes = [requests.post(f"{server.url}/nowhere").status_code for _ in range(20)]
-        assert codes[-1] == 429
-        assert requests.get(server.url).ok, "reading goes on"
+        health.log_to_stderr("info")
+        yield
     finally:
-        server.stop()
+        loggers[0].handlers[:] = handlers
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
-def test_a_disk_that_fills_takes_no_more_photos_but_ratings(monkeypatch, tmp_path):
-    engine = connect(f"sqlite:///{tmp_path / 'study.sqlite'}")
-    add_study(engine, pairs=2)
-    photo = (ROOT / "results" / "page.png").read_bytes()
-    with serving(engine, STUDY, tmp_path) as url:
-        uploaded = Api(url).upload("photo.png", photo)
-        monkeypatch.setattr(page, "SPARE_BYTES", 2**80)
-        refused = requests.post(url + UPLOAD, files={"files": photo})
-        assert (refused.status_code, refused.text) == (507, page.NO_ROOM)
-        with pytest.raises(Refused, match=page.NO_ROOM):
-            Api(url).call("colorize", uploaded, "paper", [], 1)
-        assert http_rater.run(drive(url, 1, 1)).acknowledged
-
-
-def test_one_session_may_send_so_many_answers_and_no_more(url):
-    def answer(token: str) -> str:
-        given = {"token": token, "step": "step", "value": 5}
-        return requests.post(f"{url}/answer", json=given).json()["problem"]
-
-    said = [answer("one") for _ in range(250)]  # the minute may turn in between
-    assert "not known here" in said[0]
-    assert "too much for one minute" in said[-1]
-    assert "not known here" in answer("another")
-
-
-@pytest.mark.process
-def test_it_listens_on_this_machine_alone_and_calls_nobody(tmp_path, monkeypatch):
-    with socket.create_server(("127.0.0.1", 0)) as proxy:
-        for name in ("http_proxy", "https_proxy", "all_proxy"):
-            monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.getsockname()[1]}")
-        monkeypatch.setenv("no_proxy", "127.0.0.1")
-        server = Server(f"sqlite:///{tmp_path / 'study.sqlite'}")
-        try:
-            requests.get(server.url)
-            Api(server.url).colorize("photo.png", (ROOT / "results" / "page.png").read_bytes())
-            with pytest.raises(ConnectionRefusedError):
-                socket.create_connection(("127.0.0.2", server.port))
-        finally:
-            server.stop()
-        proxy.setblocking(False)
-        with pytest.raises(BlockingIOError):  # no connection waits
-            proxy.accept()
-
-
-def test_health_tells_of_a_database_that_is_gone(tmp_path):
-    file = tmp_path / "study.sqlite"
-    engine = connect(f"sqlite:///{file}")
-    add_study(engine)
-    with serving(engine, STUDY, tmp_path) as url:
-        well = requests.get(f"{url}/healthz")
-        assert (well.status_code, well.json()) == (200, {"database": True, "weights": True})
-        engine.dispose()
-        file.rename(tmp_path / "elsewhere.sqlite")
-        ill = requests.get(f"{url}/healthz")
-        assert (ill.status_code, ill.json()) == (503, {"database": False, "weights": True})
-        assert "http_request_seconds" in requests.get(f"{url}/metrics").text
-
-
-def test_metrics_count_what_is_stored(tmp_path):
-    engine = connect(f"sqlite:///{tmp_path / 'study.sqlite'}")
-    add_study(engine)
-    run(engine, STUDY, [SimulatedRater()], np.random.default_rng(0))
-    with writing(engine) as database:
-        rater = database.scalar(sa.select(RatingSession.rater_id))
-        database.get(Rater, rater).simulated = False
-    with serving(engine, STUDY, tmp_path) as url:
-        text = requests.get(f"{url}/metrics").text
-    assert re.search(rf'study_sessions{{state="finished",study="{STUDY}"}} 1\.0', text)
-    (stored,) = re.findall(rf'study_ratings{{study="{STUDY}"}} (\S+)', text)
-    assert float(stored) > 0
-
-
-def test_metrics_count_colorizations_and_their_time(url):
-    count = re.compile(r'colorization_seconds_count{weights="colornet"} (\S+)')
-    before = sum(map(float, count.findall(requests.get(f"{url}/metrics").text)))
-    Api(url).colorize("photo.png", (ROOT / "results" / "page.png").read_bytes())
-    text = requests.get(f"{url}/metrics").text
-    assert sum(map(float, count.findall(text))) == before + 1
-    assert float(re.search(r'colorization_seconds_sum{weights="colornet"} (\S+)', text)[1]) > 0
-
-
-def test_the_log_is_json_and_tells_of_nobody(logged):
-    server, log = logged
+def test_the_log_is_json_and_tells_of_nobody(client, capsys):
     secret = "rater-4711"
-    requests.get(f"{server.url}/?PROLIFIC_PID={secret}", headers={"Referer": secret})
-    requests.get(f"{server.url}/picture/{secret}")
-    requests.get(f"{server.url}/{secret}")
-    for _ in range(50):
-        written = [json.loads(line) for line in log.read_text().splitlines()]
-        if {"/picture/{token}", "unknown"} <= {line.get("route") for line in written}:
-            break
-        time.sleep(0.1)
-    assert {"/", "/picture/{token}", "unknown"} <= {line.get("route") for line in written}
-    assert {line["levelname"] for line in written} == {"INFO"}
-    assert secret not in log.read_text()
-    assert "127.0.0.1" not in log.read_text()
+    with logging_to_stderr():
+        client.get(f"/?PROLIFIC_PID={secret}", headers={"Referer": secret})
+        client.get(f"/picture/{secret}")
+        client.get(f"/{secret}")
+    text = capsys.readouterr().err
+    ours = [line for line in map(json.loads, text.splitlines()) if line["name"] == guard.__name__]
+    assert [line["route"] for line in ours] == ["/", "/picture/{token}", "unknown"]
+    assert secret not in text
+    assert "192.0.2.1" not in text

@@ -4,13 +4,13 @@ import os
 
 import numpy as np
 import pytest
-from gradio.data_classes import ImageData
 from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from demo.colorize import pictures
 from demo.colorize.handlers import name_of
+from demo.server.internals import Photo
 from model.color import (
     LUMINANCE_TOLERANCE,
     denormalize_ab,
@@ -145,7 +145,7 @@ def test_any_vividness_colorizes_or_is_refused_in_one_sentence(vividness):
 @example("..")
 @example("half a letter \ud800.png")
 def test_a_download_has_a_name_that_a_file_can_have(given_name):
-    name = name_of(ImageData(path="upload.png", orig_name=given_name))
+    name = name_of(Photo(path="upload.png", orig_name=given_name))
     assert name.endswith("-colorized.png") and len(os.fsencode(name)) <= 255
     assert min(name) >= " " and not set(name) & set('/\\"<>|?*')
 

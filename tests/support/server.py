@@ -20,7 +20,7 @@ from tests.support.shared import shared
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-UNLIMITED = ("--uploads-per-minute", "0", "--requests-per-minute", "0")
+UNLIMITED = tuple(f"--{what}-per-minute=0" for what in ("requests", "uploads", "reads"))
 
 
 class Server:
@@ -101,15 +101,16 @@ class SharedServer:
 def serving(engine: sa.Engine, study_name: str, folder: Path, port: int = 0) -> Iterator[str]:
     """The URL of the page, served by a thread of this process."""
     from demo import app
+    from demo.server import listening
     from model.data.examples import rendered_examples
 
     page = app.build(engine, study_name, rendered_examples(2, to=folder))
-    with app.listen("127.0.0.1", port) as listening:
-        running = app.Server(app.application(page, engine, study_name))
-        thread = threading.Thread(target=running.run, kwargs={"sockets": [listening]})
+    with listening.listen("127.0.0.1", port) as own_socket:
+        running = listening.Server(app.application(page, engine, study_name))
+        thread = threading.Thread(target=running.run, kwargs={"sockets": [own_socket]})
         thread.start()
         try:
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+            yield f"http://127.0.0.1:{own_socket.getsockname()[1]}"
         finally:
             running.should_exit = True
             thread.join()
