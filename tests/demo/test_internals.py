@@ -1,10 +1,12 @@
 """What the page uses of Gradio's and uvicorn's internals still does what it is used for."""
 
 import asyncio
+import socket
 import threading
 
 import gradio as gr
 import pytest
+import uvicorn
 from fastapi import FastAPI
 from gradio import processing_utils
 from gradio.context import LocalContext
@@ -12,7 +14,7 @@ from gradio.data_classes import FileData, PredictBodyInternal
 from starlette.requests import Request
 
 from demo.server import internals, visitors
-from demo.server.internals import BUSY, NOT_UPLOADED, WRONG, Page
+from demo.server.internals import BUSY, NOT_UPLOADED, WRONG, Impatient, Page
 
 
 @pytest.fixture
@@ -76,6 +78,39 @@ def test_names_and_uploads():
     assert internals.is_upload(folder / "a" / "b.png")
     for other in ("/etc/passwd", folder / ".." / "a.png", None, 7, "\0"):
         assert not internals.is_upload(other)
+
+
+async def hangs_up(port: int, sent: bytes) -> bool:
+    """Whether the server ends a connection on which only `sent` arrives."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(sent)
+    await asyncio.wait_for(reader.read(), 30)
+    writer.close()
+    return True
+
+
+def test_a_client_that_does_not_finish_a_head_is_hung_up_on(monkeypatch):
+    monkeypatch.setattr(internals, "HEAD_SECONDS", 0.1)
+
+    async def app(scope: dict, receive, send) -> None:
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def clients() -> list[bool]:
+        config = uvicorn.Config(
+            app, http=Impatient, lifespan="off", log_config=None, timeout_keep_alive=100
+        )
+        server, whole = uvicorn.Server(config), b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            running = asyncio.create_task(server.serve(sockets=[listening]))
+            port = listening.getsockname()[1]
+            sent = (b"", whole[:20], whole, whole + whole[:20])
+            ended = await asyncio.gather(*(hangs_up(port, begun) for begun in sent))
+            server.should_exit = True
+            await running
+        return ended
+
+    assert asyncio.run(clients()) == [True] * 4
 
 
 # The queue
