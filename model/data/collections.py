@@ -19,13 +19,15 @@ from model.data import fruits360
 from model.data.fruits360 import DataError
 from model.photos import PhotoError, read_photo, shrunk
 
-# Whole varieties held out: the first to choose by (the split `whole` learns from them too), the
-# others to report on once.
+# Whole varieties held out: the first for validation (the split `whole` trains on them too), the
+# second for reporting, once.
 VALIDATION_VARIETIES = ("Apple 9", "Apple 18", "Cherry 5")
 TEST_VARIETIES = ("Apple 7", "Apple 13", "Apple 20", "Cherry Sour 1")
 
-PHOTO_SIDE = 256  # pixels, longer side at which photos are measured
-VALIDATION_ONE_IN = 10  # photos of grocery/train to choose by
+# Longer side at which photos are measured, in pixels.
+PHOTO_SIDE = 256
+# One photo of grocery/train in so many is for validation.
+VALIDATION_ONE_IN = 10
 
 VARIABLES = {
     "data": "FRUITS360_DIR",
@@ -34,10 +36,10 @@ VARIABLES = {
 }
 SPLITS = {
     "more-train": "further varieties without those of more-val and more-test",
-    "more-val": "further varieties to choose by, trained on by --split whole alone",
+    "more-val": "further varieties for validation; only --split whole trains on them",
     "more-test": "further varieties never trained on, for reporting only",
     "photos-train": "photos of grocery/train and the orchards without those of photos-val",
-    "photos-val": "one in ten of grocery/train, to choose by",
+    "photos-val": "one in ten of grocery/train, for validation",
     "photos-test": "photos of grocery/val, for reporting only",
 }
 
@@ -123,12 +125,12 @@ def add_folders(parser: argparse.ArgumentParser) -> None:
 
 
 def folders_of(arguments: argparse.Namespace) -> dict[str, str | None]:
-    """What these flags gave, by name."""
+    """The folders that these flags gave, by name."""
     return {name: getattr(arguments, name) for name in VARIABLES}
 
 
 def is_given(split: str, folders: dict[str, str | None]) -> bool:
-    """Whether the folder of a split is named, in `folders` (data, more, photos) or by its
+    """Whether the folder of a split is given, in `folders` (data, more, photos) or by its
     environment variable."""
     name = split.partition("-")[0] if split in SPLITS else "data"
     return bool(folders.get(name) or os.environ.get(VARIABLES[name]))
@@ -140,7 +142,7 @@ def _root(given: str | Path | None, name: str) -> Path:
         raise DataError(f"Give the folder with --{name} DIR or {VARIABLES[name]}.")
     root = Path(given).expanduser()
     if not root.is_dir():
-        raise DataError(f"{root} is no folder; give another one with --{name}.")
+        raise DataError(f"{root} is not a folder; give another one with --{name}.")
     return root
 
 

@@ -1,7 +1,7 @@
-"""Example pictures to click: real ones where they can be fetched, else drawn by the program.
+"""Example pictures for the page: real ones where they can be fetched, else drawn by the program.
 
-The committed list `example-images.csv` gives URL and SHA-256 of single Fruits-360 pictures. What
-was fetched stays in the user's cache folder.
+The committed list `example-images.csv` gives URL and SHA-256 of single Fruits-360 pictures. Fetched
+pictures stay in the user's cache folder.
 """
 
 import csv
@@ -18,8 +18,10 @@ from model.data.rendered import VARIETIES, render
 
 LIST_FILE = Path(__file__).with_name("example-images.csv")
 CACHE = Path(pooch.os_cache("fruit-colorization"))
-TIMEOUT = 3  # seconds: a page that starts does not wait for a slow network
-RENDERED_SIZE = 300  # pixels
+# Seconds that a fetch may take: a page that starts does not wait for a slow network.
+TIMEOUT = 3
+# Height and width of drawn examples, in pixels.
+RENDERED_SIZE = 300
 
 pooch.get_logger().setLevel(logging.WARNING)
 

@@ -1,17 +1,12 @@
 """The Fruits-360 pictures: where they are, the paper's subset, the splits, loading.
 
-    python -m model.fruits360 describe --data DIR
-    python -m model.fruits360 download --to DIR
-
-`DIR` holds `Training/<variety>/<index>_100.jpg` and `Test/<variety>/<index>_100.jpg`, the layout
-of the public archive (Muresan & Oltean, "Fruit recognition from images using deep learning",
+The folder holds `Training/<variety>/<index>_100.jpg` and `Test/<variety>/<index>_100.jpg`, the
+layout of the public archive (Muresan & Oltean, "Fruit recognition from images using deep learning",
 2018). It is given by `--data` or by the environment variable FRUITS360_DIR.
 """
 
-import argparse
 import os
 import sys
-import zipfile
 import zlib
 from collections import Counter
 from dataclasses import dataclass
@@ -19,18 +14,12 @@ from itertools import groupby
 from pathlib import Path
 
 import numpy as np
-import pooch
-import requests
 from tqdm import tqdm
 
 from model.photos import PhotoError, read_photo
 
-SIZE = 100  # pixels, height and width of every picture
-ARCHIVE_URL = "https://github.com/Horea94/Fruit-Images-Dataset/archive/refs/heads/master.zip"
-LICENCE = (
-    "Fruits-360: MIT licence, copyright 2017-2019 Mihai Oltean, Horea Muresan; Apple Crimson Snow,"
-    " Apple Pink Lady and varieties added later: CC BY-SA 4.0, Mihai Oltean"
-)
+# Height and width of every picture, in pixels.
+SIZE = 100
 
 # Varieties and their numbers of pictures (Training, Test) in version 2020.05.18 under the
 # paper's rule, `is_in_paper`. Together the paper's 15,377 and 5,135.
@@ -87,8 +76,10 @@ SPLITS = {
     "seen-val": "val without the held-out varieties",
     "unseen": "Training of the held-out varieties, for weights trained on seen",
 }
+# Share of each turntable sequence that is its validation arc.
 VALIDATION_SHARE = 0.1
-GUARD_FRAMES = 3  # left out on either side of an arc: they nearly repeat its ends
+# Frames left out on either side of an arc, since they nearly repeat its ends.
+GUARD_FRAMES = 3
 
 
 class DataError(ValueError):
@@ -130,7 +121,7 @@ def find_root(data: str | Path | None) -> Path:
     """The data set's folder from `--data` or FRUITS360_DIR.
 
     Raises:
-        DataError: neither is given, or the folder has not the expected layout.
+        DataError: neither is given, or the folder does not have the expected layout.
     """
     given = data or os.environ.get("FRUITS360_DIR")
     if not given:
@@ -213,38 +204,6 @@ def load_split(data: str | Path | None, split: str) -> Pictures:
     return load(split_files(find_root(data), split))
 
 
-def describe(root: Path) -> str:
-    """Varieties and counts as text, and what differs from the paper's subset."""
-    counted = [
-        Counter(canonical_name(file.parent.name) for file in list_files(root, folder))
-        for folder in ("Training", "Test")
-    ]
-    varieties = sorted(counted[0] | counted[1])
-    lines = [f"{'variety':24}{'Training':>9}{'Test':>7}"]
-    lines += [f"{v:24}{counted[0][v]:9,}{counted[1][v]:7,}" for v in varieties]
-    total = [counts.total() for counts in counted]
-    lines += [f"{f'{len(varieties)} varieties':24}{total[0]:9,}{total[1]:7,}", ""]
-    if any("Rendered" in variety for variety in varieties):
-        lines.append("These pictures are drawn by model/data/rendered.py; they are not Fruits-360.")
-
-    found = {variety: (counted[0][variety], counted[1][variety]) for variety in varieties}
-    paper = " / ".join(f"{sum(column):,}" for column in zip(*PAPER_COUNTS.values(), strict=True))
-    if found == PAPER_COUNTS:
-        return "\n".join([*lines, f"This is the paper's subset: {paper}."])
-    lines.append(f"This is not the paper's subset ({len(PAPER_COUNTS)} varieties, {paper}):")
-    for variety in sorted(PAPER_COUNTS | found):
-        want, have = PAPER_COUNTS.get(variety), found.get(variety)
-        if have is None:
-            lines.append(f"  missing: {variety} ({want[0]} / {want[1]})")
-        elif want is None:
-            lines.append(f"  not in the paper's version: {variety} ({have[0]} / {have[1]})")
-        elif have != want:
-            lines.append(
-                f"  {variety}: {have[0]} / {have[1]}, the paper's has {want[0]} / {want[1]}"
-            )
-    return "\n".join(lines)
-
-
 def unlike_the_paper(root: Path) -> list[str]:
     """The paper's varieties of which `root` has not as many training pictures, and how many."""
     found = Counter(canonical_name(file.parent.name) for file in list_files(root, "Training"))
@@ -253,48 +212,6 @@ def unlike_the_paper(root: Path) -> list[str]:
         for variety, (count, _) in PAPER_COUNTS.items()
         if found[variety] != count
     ]
-
-
-def download(to: Path, *, url: str = ARCHIVE_URL, timeout: float = 30) -> Path:
-    """Fetch the public archive and unpack the two folders that are needed.
-
-    A broken-off download starts again; a complete archive is kept and not fetched twice.
-
-    Returns:
-        `to`, ready for `--data`.
-
-    Raises:
-        DataError: the archive cannot be fetched, is damaged, or holds no picture.
-    """
-    pooch.get_logger().setLevel("WARNING")
-    try:
-        # pooch puts the true total in; with none at all it would take the bar for absent
-        with tqdm(total=1, desc="downloading", unit="B", unit_scale=True, disable=None) as bar:
-            downloader = pooch.HTTPDownloader(progressbar=bar, timeout=timeout)
-            archive = pooch.retrieve(
-                url, known_hash=None, fname="fruits-360.zip", path=to, downloader=downloader
-            )
-    except (requests.RequestException, OSError, ValueError) as error:
-        raise DataError(f"{url} cannot be fetched: {error}.") from None
-    try:
-        with zipfile.ZipFile(archive) as packed:
-            for member in tqdm(packed.infolist(), desc="unpacking", unit="", disable=None):
-                *_, folder, variety, name = ["", "", *member.filename.split("/")]
-                wanted = folder in ("Training", "Test") and name.endswith("_100.jpg")
-                if wanted and is_in_paper(variety):
-                    target = to / folder / variety / name
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    target.write_bytes(packed.read(member))
-    except (zipfile.BadZipFile, zlib.error, EOFError):
-        Path(archive).unlink()
-        raise DataError(f"What {url} sent is no complete zip archive; start again.") from None
-    except OSError as error:
-        raise DataError(f"{url} cannot be unpacked into {to}: {error}.") from None
-    try:
-        return find_root(to)
-    except DataError:
-        Path(archive).unlink()
-        raise
 
 
 def _frame(file: Path) -> tuple[str, int]:
@@ -321,27 +238,3 @@ def _cut_arc(sequence: list[Path]) -> tuple[list[Path], list[Path]]:
     left_out = {index % len(sequence) for index in guarded}
     rest = [file for index, file in enumerate(sequence) if index not in left_out]
     return sequence[start : start + length], rest
-
-
-def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m model.fruits360", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    described = commands.add_parser("describe", help="print varieties, counts and what is missing")
-    described.add_argument("--data", help="the Fruits-360 folder (default: FRUITS360_DIR)")
-    downloaded = commands.add_parser("download", help="fetch the public archive")
-    downloaded.add_argument("--to", type=Path, required=True, help="folder to put it in")
-    downloaded.add_argument("--url", default=ARCHIVE_URL, help="archive (default: %(default)s)")
-    arguments = parser.parse_args(argv)
-    try:
-        if arguments.command == "download":
-            print(LICENCE)
-            root = download(arguments.to, url=arguments.url)
-        else:
-            root = find_root(arguments.data)
-        print(describe(root))
-    except KeyboardInterrupt:
-        return 130
-    except DataError as error:
-        print(f"model.fruits360: {error}", file=sys.stderr)
-        return 2
-    return 0

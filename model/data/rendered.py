@@ -1,323 +1,44 @@
-"""Fruit drawn by the program itself: a data set with known colours that needs no download.
+"""Pictures of fruit drawn by the program itself: known colours, and no download."""
 
-    python -m model.rendered --to data/rendered --train-frames 90 --test-frames 30
-    python -m model.rendered --sheet rendered.png
-
-A fruit is a closed surface `radius(direction)` around its centre, ray traced: shape -> normals ->
-place on the skin -> colour of the skin -> light -> picture. All of it is a function of the place on
-the fruit, never of the pixel, so it turns with the fruit and looks the same at any size.
-
-Points are (3, N) float32. On the fruit, y runs along the stem; seen from the camera, x is to the
-right, y up and z towards the viewer. One unit is about the fruit's radius. Colours are sRGB 0..255.
-"""
-
-import argparse
 import math
-import zlib
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 from tqdm import tqdm
 
-FRAMES = 120  # pictures in one turn of the table
-FILL = 0.97  # share of the frame that the longer side of the fruit takes
+from model.data.fruit import VARIETIES, Fruit, draw, rotate, rotation
+
+# Pictures in one turn of the table.
+FRAMES = 120
+# Share of the picture that the longer side of the fruit takes.
+FILL = 0.97
+# How far the camera looks down, in radians.
 CAMERA_PITCH = math.radians(14)
-KEY_LIGHT = np.float32([-0.48, 0.62, 0.62])  # from the upper left, a unit vector
-RUSSET = "#8c6a40"
-RAYS_AT_ONCE = 300_000  # bounds the memory that a large picture takes
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What the fruit of one kind have in common."""
-
-    lobes: tuple[tuple[int, float, float], ...]  # bumps and dimples: pole (1 or -1), height, width
-    flatness: float  # height of the body over its width, before the lobes
-    ribs: float  # five-fold waviness
-    bend: float  # of the axis
-    stem: tuple[float, float, float]  # length, thickness, sideways sweep
-    stem_colours: tuple[str, str]  # at the skin, at the tip
-    gloss: float  # strength of reflections
-    sharpness: float  # of the highlight, 0 waxy .. 1 polished
-    translucency: float  # how far light wraps round the body
-
-
-@dataclass(frozen=True)
-class Variety:
-    """A kind's shape and the layers of the skin, from the inside out."""
-
-    shape: Shape
-    ground: str
-    blush: str  # on the side that faced the sun
-    coverage: float  # of the blush, -1 none .. 1 everywhere
-    streaks: float  # how far the blush breaks up into stripes from pole to pole
-    specks: str  # lenticels
-    speckle: float  # how many of them, 0..1
-    russet: float  # corky brown, most of it round the stem, 0..1
-
-
-# fmt: off
-_APPLE = Shape(((1, -0.42, 0.055), (1, 0.07, 0.5), (-1, -0.16, 0.04), (-1, -0.10, 0.5)),
-               0.97, 0.16, 0.04, (0.50, 0.026, 0.18), ("#706434", "#5c4028"), 0.8, 0.4, 0.12)
-_CHERRY = Shape(((1, -0.25, 0.06), (1, 0.08, 0.4), (-1, 0.03, 0.3)),
-                0.93, 0.05, 0.03, (1.45, 0.028, 0.60), ("#7a843a", "#705832"), 1.2, 0.9, 0.25)
-_PEAR = Shape(((1, 0.90, 0.095), (-1, -0.14, 0.03), (-1, -0.05, 0.4)),
-              1.0, 0.10, 0.05, (0.38, 0.034, 0.14), ("#6c5630", "#4c3624"), 0.5, 0.15, 0.16)
-
-VARIETIES: dict[str, Variety] = {
-    "Apple Rendered Green": Variety(_APPLE, "#98aa4c", "#b4ae5a", -0.5, 0.06, "#ccd28c", 0.4, 0.3),
-    "Apple Rendered Red": Variety(_APPLE, "#ce9640", "#96161e", 0.8, 0.22, "#d69668", 0.5, 0.3),
-    "Apple Rendered Red Yellow": Variety(
-        _APPLE, "#e0be5c", "#ae222c", 0.1, 0.26, "#f0ce8c", 0.4, 0.4),
-    "Cherry Rendered Dark": Variety(_CHERRY, "#5c0a1c", "#360512", 0.2, 0.04, "#641824", 0.1, 0),
-    "Cherry Rendered Red": Variety(_CHERRY, "#ac1826", "#76081c", 0.1, 0.04, "#c84240", 0.2, 0),
-    "Cherry Rendered Yellow": Variety(_CHERRY, "#eeba54", "#ca403a", -0.2, 0.06, "#de7a4c", 0.4, 0),
-    "Pear Rendered Blushed": Variety(_PEAR, "#bab45e", "#a04832", -0.1, 0.06, "#7a5a34", 0.7, 0.4),
-    "Pear Rendered Green": Variety(_PEAR, "#a2a64c", "#b2aa52", -0.2, 0.0, "#62562c", 0.9, 0.4),
-    "Pear Rendered Yellow": Variety(_PEAR, "#dabc4a", "#dca648", -0.1, 0.0, "#946c34", 0.7, 0.5),
-}
-# fmt: on
-
-
-class Noise:
-    """A smooth random field of unit variance: plane waves of random direction and phase."""
-
-    def __init__(self, rng: np.random.Generator, frequency: float, octaves: float):
-        frequencies = frequency * 2 ** np.linspace(0, octaves, 20)
-        directions = rng.normal(size=(3, 20))
-        waves = frequencies * directions / np.linalg.norm(directions, axis=0)
-        heights = math.sqrt(2) * frequencies**-1.0 / np.linalg.norm(frequencies**-1.0)
-        self.waves = np.float32([*waves, rng.uniform(0, 2 * np.pi, 20), heights]).T
-
-    def __call__(self, points: np.ndarray) -> np.ndarray:
-        """(3, N) -> (N,)"""
-        x, y, z = points
-        return sum(h * np.cos(a * x + b * y + c * z + phase) for a, b, c, phase, h in self.waves)
-
-
-class Fruit:
-    """One individual of a variety: its body, its skin and how it stands on the turntable."""
-
-    def __init__(self, variety: str, seed: int):
-        self.variety, shape = VARIETIES[variety], VARIETIES[variety].shape
-        rng = np.random.default_rng(zlib.crc32(f"{variety}/{seed}".encode()))
-        grown = 1 + 0.12 * rng.uniform(-1, 1, len(shape.lobes))
-        lobes = zip(shape.lobes, grown, strict=True)
-        self.lobes = [(pole, height * growth, width) for (pole, height, width), growth in lobes]
-        self.flatness = shape.flatness * rng.uniform(0.95, 1.05)
-        self.bend = np.float32(shape.bend * rng.normal(size=2))
-        self.ribs, self.rib_angle = shape.ribs * rng.uniform(0.5, 1.2), rng.uniform(0, 2 * np.pi)
-        lean, towards = math.radians(rng.uniform(6, 20)), rng.uniform(0, 2 * np.pi)
-        self.stance = _rotation(0, towards) @ _rotation(lean, 0)
-        self.tint = np.float32(rng.uniform(0.93, 1.05) * rng.uniform(0.97, 1.03, (3, 1)))
-        sun = rng.uniform(0, 2 * np.pi)
-        self.sun = np.float32([math.cos(sun), rng.uniform(-0.1, 0.5), math.sin(sun)])
-        self.coverage = self.variety.coverage + rng.uniform(-0.12, 0.12)
-        self.mottle, self.fine = Noise(rng, 2, 3.5), Noise(rng, 30, 1.5)
-        self.streaks = Noise(rng, 24, 1.5)
-        self.cells = rng.random((5, 32, 32, 32), dtype=np.float32)
-        self.stem = self._stem(rng.uniform(0.85, 1.15), rng.uniform(0, 2 * np.pi))
-        self.outline = self._outline()
-        self.reach = np.linalg.norm(self.outline, axis=0).max() * np.float32(1.02)
-
-    def _stem(self, growth: float, angle: float) -> np.ndarray:
-        """Centre line from the floor of the cavity to the tip of the stem, (3, 25)."""
-        length, _, sweep = self.variety.shape.stem
-        floor = self.flatness * (1 + sum(h for pole, h, _ in self.lobes if pole > 0))
-        along = np.linspace(0, 1, 25)
-        aside = sweep * (along**2 + 0.06 * np.sin(5 * along))
-        height = floor - 0.04 + growth * length * along * (1 - 0.15 * along)
-        x, z = self.bend * floor**2
-        return np.float32([x + aside * math.cos(angle), height, z + aside * math.sin(angle)])
-
-    def _outline(self) -> np.ndarray:
-        """A coarse mesh of the skin, (3, 3600): enough to frame the fruit."""
-        polar, azimuth = np.meshgrid(np.linspace(0, np.pi, 60), np.linspace(0, 2 * np.pi, 60))
-        ring = np.sin(polar)
-        unit = np.float32([ring * np.cos(azimuth), np.cos(polar), ring * np.sin(azimuth)])
-        x, y, z = (unit * self.radius(unit)).reshape(3, -1)
-        y = y * self.flatness
-        return np.float32([x + self.bend[0] * y * y, y, z + self.bend[1] * y * y])
-
-    def radius(self, unit: np.ndarray) -> np.ndarray:
-        """Distance from the centre to the skin of the straight fruit in unit directions. (N,)"""
-        x, y, z = unit
-        radius = np.ones_like(y)
-        for pole, height, width in self.lobes:
-            radius += np.float32(height) * np.exp((pole * y - 1) * np.float32(1 / width))
-        side = x * np.float32(math.cos(self.rib_angle)) + z * np.float32(math.sin(self.rib_angle))
-        belt, side2 = 1 - y * y, side * side  # `five` is cos(5 azimuth) sin(polar)^5
-        five = side * ((16 * side2 - 20 * belt) * side2 + 5 * belt * belt)
-        return radius + np.float32(self.ribs) * five * y * y
-
-    def straighten(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Undo the flattening and the bend: unit directions (3, N), distances from the centre."""
-        x, y, z = points
-        y2 = y * y
-        straight = np.empty_like(points)
-        straight[0], straight[2] = x - self.bend[0] * y2, z - self.bend[1] * y2
-        straight[1] = y * np.float32(1 / self.flatness)
-        distance = np.sqrt(np.einsum("in,in->n", straight, straight)) + np.float32(1e-6)
-        return straight / distance, distance
-
-    def outside(self, points: np.ndarray) -> np.ndarray:
-        """About how far (3, N) points lie outside the skin; negative within. (N,)"""
-        unit, distance = self.straighten(points)
-        return distance - self.radius(unit)
-
-    def normals(self, points: np.ndarray) -> np.ndarray:
-        """Outward unit normals at points of the skin, by differences. (3, N)"""
-        corners = np.float32([[1, -1, -1], [-1, -1, 1], [-1, 1, -1], [1, 1, 1]])[:, :, None]
-        slope = sum(corner * self.outside(points + 2e-3 * corner) for corner in corners)
-        return slope / np.linalg.norm(slope, axis=0)
-
-    def openness(self, points: np.ndarray, direction: np.ndarray, reach: float) -> np.ndarray:
-        """How free the way from the skin is in a direction, 0 blocked .. 1 open. (N,)"""
-        steps = (0.06, 0.16, 0.36)
-        gaps = [self.outside(points + step * direction) / step for step in steps]
-        return _smooth(0.5 + reach * np.minimum.reduce(gaps))
-
-    def trace(self, start: np.ndarray, sight: np.ndarray, tolerance: float) -> np.ndarray:
-        """How far rays travel from `start` along `sight` to the skin, (N,); inf where they miss."""
-        reached = np.full(start.shape[1], np.inf, np.float32)
-        index, travel, stride, last = np.arange(len(reached)), 0 * start[0], 0 * start[0], np.inf
-        while len(index):
-            gap = self.outside(start + sight * travel)
-            landed = gap < tolerance
-            deep = np.minimum(gap, 0)
-            reached[index[landed]] = (travel + stride * deep / (last - deep))[landed]  # secant
-            stride = np.maximum(0.6 * gap, np.float32(0.01))  # no dawdling where it only grazes
-            travel, last = travel + stride, gap
-            going = ~landed & (travel < 2 * self.reach)
-            index, travel, stride, last = index[going], travel[going], stride[going], last[going]
-            start = start[:, going]
-        return reached
-
-    def specks(self, unit: np.ndarray) -> np.ndarray:
-        """Strength of the lenticels, at most one to a cell of space. (N,)"""
-        cells = unit * 22 + 32
-        corner = cells.astype(np.int32)
-        *centre, size, chance = self.cells[:, corner[0] % 32, corner[1] % 32, corner[2] % 32]
-        distance = np.linalg.norm(cells - corner - 0.3 - 0.4 * np.stack(centre), axis=0)
-        strength = _smooth((0.12 + 0.2 * size - distance) / 0.16)
-        return strength * np.clip(self.variety.speckle - chance, 0, 0.3) / 0.3
-
-    def skin(self, points: np.ndarray) -> np.ndarray:
-        """Colour of the skin, linear light 0..1, (3, N)."""
-        kind, (unit, _) = self.variety, self.straighten(points)
-        height = unit[1]
-        ring = np.sqrt(np.maximum(1 - height * height, 0)) + np.float32(0.15)
-        streak = self.streaks(np.stack([unit[0] / ring, 0.15 * height, unit[2] / ring]))
-        mottle, fine, stem = self.mottle(unit), self.fine(unit), np.exp((height - 1) / 0.06)
-        sunny = self.sun @ unit + self.coverage + 0.2 * mottle + kind.streaks * streak
-        blush = _smooth(sunny / 1.3 + 0.5) * (1 - 0.5 * stem)
-        colour = _mix(_rgb(kind.ground), _rgb(kind.blush), blush)
-        colour *= 1 + 0.05 * height + 0.04 * mottle + 0.2 * kind.streaks * blush * streak
-        colour = _mix(colour, _rgb(kind.specks), 0.7 * self.specks(unit))
-        russet = _smooth(0.3 * fine + 0.4 * mottle + 2.2 * stem - 1.2)
-        return _linear(_mix(colour, _rgb(RUSSET), kind.russet * russet) * self.tint)
-
-
-def _rgb(colour: str) -> np.ndarray:
-    """ "#rrggbb" -> (3, 1) 0..255"""
-    return np.float32([*bytes.fromhex(colour[1:])])[:, None]
-
-
-def _mix(first: np.ndarray, second: np.ndarray, share: np.ndarray) -> np.ndarray:
-    return first + (second - first) * share
-
-
-def _smooth(x: np.ndarray) -> np.ndarray:
-    """0 below 0, 1 above 1, an S between."""
-    x = np.clip(x, 0, 1)
-    return x * x * (3 - 2 * x)
-
-
-def _linear(colour: np.ndarray) -> np.ndarray:
-    """sRGB 0..255 -> linear light 0..1, by the 2.2 curve that `render` undoes."""
-    return (np.clip(colour, 0, 255) / np.float32(255)) ** np.float32(2.2)
-
-
-def _rotation(x: float, y: float) -> np.ndarray:
-    """Rotation by x radians about the x axis or by y about the y axis, (3, 3) float32."""
-    return np.float32(cv2.Rodrigues(np.float64([x, y, 0]))[0])
-
-
-def _rotate(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
-    return np.einsum("ij,jn->in", matrix, points)  # not BLAS, whose bytes depend on its threads
-
-
-def shade(albedo, normal, shadow, ambient, shape: Shape) -> np.ndarray:
-    """Light that leaves a surface towards the camera, linear, (3, N)."""
-    facing, wrap = np.clip(normal[2], 0, 1), shape.translucency
-    key = np.clip((KEY_LIGHT @ normal + wrap) / (1 + wrap), 0, 1) * shadow
-    scattered = albedo ** (1 + 1.5 * wrap * (1 - key))  # what comes out in the shade is warmer
-    diffuse = scattered * (1.08 * key + (0.19 + 0.07 * normal[1]) * ambient)
-
-    mirror = 2 * facing * normal - np.float32([[0], [0], [1]])
-    towards = np.clip(KEY_LIGHT @ mirror, 0, 1)
-    lamp = np.minimum(1.5 * towards ** (14 + 110 * shape.sharpness), 1)
-    lamp = (0.1 + 0.5 * shape.sharpness) * lamp + 0.02 * towards**6
-    room = (0.02 + 0.4 * (1 - facing) ** 5) * (0.18 + 0.18 * mirror[1])
-    return diffuse + shape.gloss * (lamp * shadow + room * ambient)
-
-
-def draw_stem(fruit: Fruit, rotation, x, y, depth, light) -> None:
-    """Paint the stem, a chain of cylinders with a ball at its tip, wherever it is in front."""
-    shape, line = fruit.variety.shape, _rotate(rotation, fruit.stem[:, [*range(25), 24]])
-    along = np.linspace(0, 1, 25, dtype=np.float32)
-    flare = 1 + 0.6 * (1 - along) ** 4 + 0.35 * _smooth(along * 4 - 3)
-    radii = shape.stem[1] * flare
-    for start, end, radius, place in zip(line.T[:-1], line.T[1:], radii, along, strict=True):
-        length = np.linalg.norm(end - start)
-        axis = (end - start) / (length + np.float32(1e-9))
-        low, high = np.minimum(start, end) - radius, np.maximum(start, end) + radius
-        near = np.flatnonzero((x > low[0]) & (x < high[0]) & (y > low[1]) & (y < high[1]))
-        across, up = x[near] - start[0], y[near] - start[1]
-        lead = across * axis[0] + up * axis[1]
-        slant = 1 - axis[2] ** 2 + np.float32(1e-6)
-        root = (axis[2] * lead) ** 2 - slant * (across**2 + up**2 - lead**2 - radius**2)
-        z = (axis[2] * lead + np.sqrt(np.maximum(root, 0))) / slant
-        travel = lead + axis[2] * z
-        seen = (root > 0) & (np.abs(travel - length / 2) < length / 2 + 0.4 * radius)
-        seen &= start[2] + z > depth[near]
-        normal = (np.stack([across, up, z]) - axis[:, None] * travel)[:, seen] / radius
-        albedo = _linear(_mix(*map(_rgb, shape.stem_colours), place))
-        light[:, near[seen]] = shade(albedo, normal, 1, 1, shape)
-        depth[near[seen]] = (start[2] + z)[seen]
-
-
-def draw(fruit: Fruit, rotation: np.ndarray, x, y, tolerance: float) -> np.ndarray:
-    """Light at the points (x, y) of the picture plane, each (N,): linear 0..1, (3, N)."""
-    light, depth = np.ones((3, len(x)), np.float32), np.full(len(x), -np.inf, np.float32)
-    front = np.sqrt(np.maximum(fruit.reach**2 - x * x - y * y, 0))
-    index = np.flatnonzero(front)
-    start = _rotate(rotation.T, np.stack([x, y, front])[:, index])
-    travel = fruit.trace(start, -rotation[2, :, None], tolerance)
-    hit, travel = index[travel < np.inf], travel[travel < np.inf]
-    depth[hit] = front[hit] - travel
-    points = _rotate(rotation.T, np.stack([x[hit], y[hit], depth[hit]]))
-    normal = fruit.normals(points)
-    shadow = fruit.openness(points, _rotate(rotation.T, KEY_LIGHT[:, None]), 2.0)
-    ambient = fruit.openness(points, normal, 0.6)
-    normal, albedo = _rotate(rotation, normal), fruit.skin(points)
-    light[:, hit] = shade(albedo, normal, shadow, ambient, fruit.variety.shape)
-    draw_stem(fruit, rotation, x, y, depth, light)
-    return np.clip(light, 0, 1)
+# Rays that are traced at a time: bounds the memory that a large picture takes.
+RAYS_AT_ONCE = 300_000
 
 
 def render(variety: str, *, frame: int = 0, seed: int = 0, size: int = 100) -> np.ndarray:
-    """One fruit on white, (size, size, 3) uint8 RGB: `seed` picks it, `frame` turns it."""
+    """One fruit on white, (size, size, 3) uint8 RGB.
+
+    Args:
+        variety: one of `VARIETIES`.
+        frame: how far the table has turned, in `FRAMES` to a turn.
+        seed: which fruit of its variety it is.
+        size: height and width in pixels, 1 or more.
+
+    Raises:
+        ValueError: another variety or size.
+    """
     if variety not in VARIETIES:
         raise ValueError(f"unknown variety {variety!r}: choose one of {', '.join(VARIETIES)}")
     if size < 1:
         raise ValueError(f"size is {size}: a picture needs at least 1 pixel a side")
     fruit = Fruit(variety, seed)
-    turn = _rotation(0, 2 * math.pi * (frame % FRAMES) / FRAMES)
-    rotation = _rotation(CAMERA_PITCH, 0) @ turn @ fruit.stance
-    shown = _rotate(rotation, np.hstack([fruit.outline, fruit.stem]))[:2]
+    turn = rotation(0, 2 * math.pi * (frame % FRAMES) / FRAMES)
+    seen = rotation(CAMERA_PITCH, 0) @ turn @ fruit.stance
+    shown = rotate(seen, np.hstack([fruit.outline, fruit.stem]))[:2]
     middle = (shown.max(axis=1) + shown.min(axis=1)) / 2
     extent = np.ptp(shown, axis=1).max() / FILL
 
@@ -328,13 +49,18 @@ def render(variety: str, *, frame: int = 0, seed: int = 0, size: int = 100) -> n
     picture = np.empty((size, size, 3), np.uint8)
     for top in range(0, size, band):
         y, x = np.meshgrid(lines[top * samples : (top + band) * samples], columns, indexing="ij")
-        light = draw(fruit, rotation, x.ravel(), y.ravel(), extent / (10 * size * samples))
+        light = draw(fruit, seen, x.ravel(), y.ravel(), extent / (10 * size * samples))
         light = light.reshape(3, -1, samples, size, samples).mean(axis=(2, 4))
         picture[top : top + band] = np.rint(255 * light.transpose(1, 2, 0) ** (1 / 2.2))
     return picture
 
 
-def _save(path: Path, picture: np.ndarray) -> None:
+def save(path: Path, picture: np.ndarray) -> None:
+    """Write (H, W, 3) uint8 RGB as JPEG or PNG, by the suffix of `path`, whose folder is made.
+
+    Raises:
+        OSError: it cannot be written.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
     quality = [cv2.IMWRITE_JPEG_QUALITY, 95] if path.suffix == ".jpg" else []
@@ -347,6 +73,10 @@ def write_dataset(root: Path, *, train_frames: int, test_frames: int, size: int 
 
     The pictures of a variety go round the turntable in equal steps, with Test spread evenly among
     them. Past one turn, another fruit of the variety follows.
+
+    Raises:
+        ValueError: no frames, or a negative number of them.
+        OSError: a picture cannot be written.
     """
     total = train_frames + test_frames
     if min(train_frames, test_frames) < 0 or total == 0:
@@ -356,29 +86,12 @@ def write_dataset(root: Path, *, train_frames: int, test_frames: int, size: int 
         seed, frame = divmod(index * math.ceil(total / FRAMES) * FRAMES // total, FRAMES)
         is_test = (index + 1) * test_frames // total > index * test_frames // total
         picture = render(variety, frame=frame, seed=seed, size=size)
-        _save(root / ("Test" if is_test else "Training") / variety / f"{index}_100.jpg", picture)
+        save(root / ("Test" if is_test else "Training") / variety / f"{index}_100.jpg", picture)
 
 
 def sheet(size: int = 160) -> np.ndarray:
-    """Every variety, a row each: one fruit over a turn, then three others of its kind."""
+    """Every variety, a row each: one fruit over a turn, then three others of its kind. (9 * size,
+    9 * size, 3) uint8 RGB."""
     views = [(frame, 0) for frame in range(0, FRAMES, 20)] + [(0, 1), (0, 2), (0, 3)]
     rows = [[render(name, frame=f, seed=s, size=size) for f, s in views] for name in VARIETIES]
     return np.vstack([np.hstack(row) for row in rows])
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Draw fruit with known colours.")
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--to", type=Path, metavar="DIR", help="write a data set there")
-    what.add_argument("--sheet", type=Path, metavar="FILE.png", help="draw all on one sheet")
-    parser.add_argument("--train-frames", type=int, default=90, help="of each variety")
-    parser.add_argument("--test-frames", type=int, default=30, help="of each variety")
-    options = parser.parse_args()
-    try:
-        if options.sheet:
-            _save(options.sheet, sheet())
-        else:
-            train, test = options.train_frames, options.test_frames
-            write_dataset(options.to, train_frames=train, test_frames=test)
-    except (ValueError, OSError) as error:
-        parser.error(str(error))

@@ -125,7 +125,7 @@ def test_colourfulness_of_a_picture_is_that_of_its_pixels():
     assert colorfulness(picture) == pytest.approx(colorfulness(picture.reshape(-1, 3)))
 
 
-@pytest.mark.parametrize("variety", VARIETIES)
+@pytest.mark.parametrize("variety", [*VARIETIES][::4])
 def test_the_mask_holds_the_fruit_and_not_the_background(variety):
     rgb = render(variety)
     mask = fruit_mask(rgb)
@@ -156,7 +156,7 @@ def test_a_white_picture_has_no_fruit_and_a_dark_one_no_background():
     assert fruit_mask(np.zeros((8, 8, 3), np.uint8)).all()
 
 
-@pytest.mark.parametrize("variety", VARIETIES)
+@pytest.mark.parametrize("variety", [*VARIETIES][::4])
 def test_the_mask_is_all_but_the_same_from_8_bit_lab(variety):
     rgb = render(variety)
     assert (fruit_mask(rgb) == fruit_mask_lab8(rgb_to_lab8(rgb))).mean() > 0.99
@@ -172,7 +172,7 @@ def test_what_is_more_than_tinted_is_in_colour():
     assert mask[chroma > COLOR_CHROMA + 0.7].all()
 
 
-@pytest.mark.parametrize("variety", VARIETIES)
+@pytest.mark.parametrize("variety", [*VARIETIES][::4])
 def test_fruit_is_in_colour_and_its_background_is_not(variety):
     rgb = render(variety)
     assert color_mask(rgb)[fruit_mask(rgb)].mean() > 0.7
