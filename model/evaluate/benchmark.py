@@ -1,4 +1,4 @@
-"""How fast it is, as ratios within one run: they depend less on the machine than seconds do.
+"""Speed as ratios of times: they depend less on the machine than seconds do.
 
     python -m model.benchmark
 
@@ -29,8 +29,10 @@ from model.photos import read_photo
 from model.weights import DEFAULT_WEIGHTS, WeightsError
 
 TURNS = 7
-SIDE = 256  # pixels, of the picture that the networks get
-PHOTO = (3000, 4000)  # height and width: 12 megapixels
+# Height and width of the picture that the networks get, in pixels.
+SIDE = 256
+# Height and width of the photo, in pixels: 12 megapixels.
+PHOTO = (3000, 4000)
 
 
 def ratio(ours: Callable[[], None], theirs: Callable[[], None]) -> dict[str, float]:
@@ -85,13 +87,19 @@ def whole_photo(colorizer: Colorizer, folder: Path) -> dict[str, float]:
     return ratio(colorize, convert)
 
 
-def main(argv: list[str] | None = None) -> int:
+def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m model.benchmark",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--weights", default=DEFAULT_WEIGHTS, help="name or file (%(default)s)")
     parser.add_argument("--json", action="store_true", help="print JSON instead of lines")
-    arguments = parser.parse_args(argv)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    arguments = parser().parse_args(argv)
     try:
         colorizer = Colorizer.load(arguments.weights)
     except WeightsError as error:

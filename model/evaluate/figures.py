@@ -35,7 +35,7 @@ def evaluate(
         `kinds` holds the last three for each kind.
     """
     losses = []
-    fruit = defaultdict(list)  # by kind: difference, generated and true pixels of each picture
+    fruit = defaultdict(list)  # by kind: difference, generated and true pixels of every picture
     photos = isinstance(pictures, Photos)
     names = pictures.kinds if photos else map(kind, pictures.varieties)
     bar = tqdm(pictures.rgb, desc="evaluating", unit="", disable=None)

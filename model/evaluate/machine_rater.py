@@ -1,8 +1,9 @@
-"""A machine that rates: a small classifier learns to tell true colours from generated ones.
+"""A classifier two-sample test (Lopez-Paz & Oquab 2017, "Revisiting classifier two-sample tests").
 
-Each photo is shown in its true and in its generated colours, both through the same pipeline and
-the same JPEG encoder. The classifier learns on one half of the photos and is asked about the other;
-0.5 is chance, 1 means that it always sees which is which.
+A small classifier, the machine rater, learns to tell true colours from generated ones. Each photo
+is shown in its true and in its generated colours, both through the same pipeline and the same JPEG
+encoder. The classifier learns from one half of the photos; its accuracy on the other is 0.5 by
+chance, and 1 where it always sees which is which.
 """
 
 import io
@@ -20,7 +21,9 @@ from model.colorizer.upsampling import recolor
 
 JPEG_QUALITY = 90
 EPOCHS, BATCH, LEARNING_RATE = 15, 32, 2e-3
+# Classifiers, each with a halving of its own.
 SEEDS = 3
+# Most photos that are rated.
 MAX_PHOTOS = 1_000
 
 
@@ -33,8 +36,8 @@ def machine_rater(colorizer: Colorizer, photos: Sequence[np.ndarray]) -> dict[st
             evenly spread ones are taken.
 
     Returns:
-        photos, and accuracy on pictures not learned from: the mean of `SEEDS` classifiers and
-        halvings, lowest and highest.
+        photos, their number, and accuracy on pictures not learned from: the mean over `SEEDS`
+        classifiers and halvings, the lowest and the highest.
     """
     chosen = [
         photos[i] for i in np.linspace(0, len(photos) - 1, min(MAX_PHOTOS, len(photos)), dtype=int)

@@ -122,6 +122,13 @@ def filled(page: str, results: Path) -> str:
         FiguresError: a block of an unknown name, or one that is not closed.
     """
 
+    blocks = len(BLOCK.findall(page))
+    if blocks != page.count("<!-- figures:") or blocks != page.count("<!-- /figures -->"):
+        raise FiguresError(
+            "a block of figures begins with <!-- figures:NAME --> on a line of its own and ends"
+            " with <!-- /figures -->."
+        )
+
     def answer(found: re.Match) -> str:
         if found["name"] not in BLOCKS:
             raise FiguresError(
@@ -129,13 +136,7 @@ def filled(page: str, results: Path) -> str:
             )
         return f"{found[1]}{BLOCKS[found['name']](results)}\n{found[3]}"
 
-    text, blocks = BLOCK.subn(answer, page)
-    if blocks != page.count("<!-- figures:") or blocks != page.count("<!-- /figures -->"):
-        raise FiguresError(
-            "a block of figures begins with <!-- figures:NAME --> on a line of its own and ends"
-            " with <!-- /figures -->."
-        )
-    return text
+    return BLOCK.sub(answer, page)
 
 
 def pages(root: Path) -> list[Path]:
@@ -149,7 +150,7 @@ def _read(file: Path) -> dict:
 
 def parser() -> argparse.ArgumentParser:
     return argparse.ArgumentParser(
-        prog="model.evaluate.published",
+        prog="python -m model.evaluate.published",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -4,11 +4,11 @@
 
 1. Searches batch size and learning rate, which the paper does not give, on validation data; the
    recipe in model/training/recipes.py has the best of them.
-2. Trains seeds of that recipe for the paper's one epoch.
+2. Trains that recipe with several seeds for the paper's one epoch.
 3. Reports each on the test split, once, beside the paper's figure and three baselines.
 
 Everything goes to results/paper/. Finished runs are kept: started again, it goes on. `--ship`
-makes the weights of the best-validating seed those that the project ships.
+makes the weights with the lowest validation loss those that the project ships.
 """
 
 import argparse
@@ -26,11 +26,14 @@ from model.color import normalize
 from model.data import fruits360
 from model.metrics import ab_mse
 from model.networks.files import load_network
-from model.training.loop import Interrupted, evaluation_loss, to_lab, train
+from model.training.loop import Interrupted, train
 from model.training.recipes import RECIPES, Run
+from model.training.sources import to_lab
+from model.training.validation import evaluation_loss
 from model.weights import WEIGHTS_FOLDER
 
-PAPER_TEST_LOSS = 0.0151  # Leisher & Martin, after one epoch
+# Test loss that Leisher & Martin report, after one epoch.
+PAPER_TEST_LOSS = 0.0151
 FOLDER = Path("results/paper")
 BATCH_SIZES = (16, 32, 64)
 LEARNING_RATES = (3e-4, 1e-3, 3e-3)
@@ -45,7 +48,8 @@ What differs from the paper:
 - "Dead": an output that is exactly 0, that is grey, on all but 0.1 percent of the pixels. The ReLU
   on the output makes that possible, and a dead ReLU gets no gradient and stays dead.
 """
-SEARCH_SEEDS = (100, 101, 102)  # none of the seeds that are reported
+# Seeds of the search, none of which is reported.
+SEARCH_SEEDS = (100, 101, 102)
 
 
 def baselines(training: np.ndarray, test: np.ndarray) -> dict[str, float]:
@@ -175,14 +179,28 @@ def as_markdown(seeds: pd.DataFrame, summary: dict, unlike: list[str]) -> str:
     return "\n".join([*lines, "", differences])
 
 
-def main(argv: list[str] | None = None) -> int:
+def write(table: pd.DataFrame, seeds: pd.DataFrame, summary: dict, unlike: list[str]) -> None:
+    """The tables and the page in results/paper/."""
+    table.to_csv(FOLDER / "search.csv", index=False)
+    seeds.to_csv(FOLDER / "seeds.csv", index=False)
+    (FOLDER / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
+    (FOLDER / "README.md").write_text(as_markdown(seeds, summary, unlike))
+
+
+def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m model.replication",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--data", help="the Fruits-360 folder (default: FRUITS360_DIR)")
     parser.add_argument("--seeds", type=int, default=16, help="default: %(default)s")
     parser.add_argument("--ship", action="store_true", help="put the best weights in model/weights")
-    arguments = parser.parse_args(argv)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    arguments = parser().parse_args(argv)
     try:
         unlike = fruits360.unlike_the_paper(fruits360.find_root(arguments.data))
         training, validation, test = (
@@ -201,10 +219,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"model.replication: {error}", file=sys.stderr)
         return 2
     summary = summarize(seeds, baselines(training, test))
-    table.to_csv(FOLDER / "search.csv", index=False)
-    seeds.to_csv(FOLDER / "seeds.csv", index=False)
-    (FOLDER / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
-    (FOLDER / "README.md").write_text(as_markdown(seeds, summary, unlike))
+    write(table, seeds, summary, unlike)
     best = FOLDER / "runs" / f"seed-{summary['best_validating_seed']}"
     shutil.copy(best / "curve.png", FOLDER / "curve.png")
     if arguments.ship:

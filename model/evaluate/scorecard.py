@@ -1,11 +1,11 @@
-"""Every figure that the README gives for ColorNet, in one run.
+"""Measure weights on pictures that no choice was based on: every figure that is reported of them.
 
     python -m model.scorecard --data DIR --more DIR --photos DIR
 
-measures weights on pictures that no choice was made on: the classic test split, varieties never
-trained on, photos never trained on; a folder that is not given leaves its column as it was. Writes
-scorecard.json, the table scorecard.md, and varieties.csv, the worst first, into results/<weights>/,
-or beside weights that are given as a file.
+The pictures are the classic test split, varieties never trained on, and photos never trained on; a
+folder that is not given leaves its column as it was. Writes scorecard.json, the table scorecard.md,
+and varieties.csv, the worst first, into results/<weights>/, or beside weights that are given as a
+file. `python -m model.evaluate.published` brings the figures into README, docs and cards.
 """
 
 import argparse
@@ -25,10 +25,9 @@ from model.color import lab_to_rgb, rgb_to_lab, rgb_to_lab_exact
 from model.colorizer.pins import Pin
 from model.colorizer.pipeline import Colorizer
 from model.colorizer.upsampling import recolor
-from model.data import collections as datasets
-from model.data import fruits360
+from model.data import collections
 from model.data.collections import PHOTO_SIDE, Photos
-from model.data.fruits360 import Pictures
+from model.data.fruits360 import DataError, Pictures
 from model.evaluate.figures import evaluate
 from model.evaluate.goals import SETS, as_markdown
 from model.evaluate.machine_rater import machine_rater
@@ -36,8 +35,10 @@ from model.metrics import WHITE, ciede2000, fruit_ciede2000, fruit_mask
 from model.photos import shrunk
 from model.weights import DEFAULT_WEIGHTS, WeightsError, available_weights
 
-SIDES = (256, 512, 1024)  # pixels, of the same photo
-EVERY = 8  # of the turntable frames, whose neighbours are alike, where pins are measured
+# Longer sides at which the same photo is colorized, in pixels.
+SIDES = (256, 512, 1024)
+# White and pins are measured on one in so many turntable frames, whose neighbours are alike.
+EVERY = 8
 
 
 def white_chroma(colorizer: Colorizer, pictures: Pictures) -> float:
@@ -150,28 +151,34 @@ def by_variety(figures: dict[str, dict]) -> pd.DataFrame:
     return pd.DataFrame(rows).sort_values(["set", "ciede2000_median"], ascending=[True, False])
 
 
-def main(argv: list[str] | None = None) -> int:
+def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m model.scorecard",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--weights", default=DEFAULT_WEIGHTS, help="name or file (%(default)s)")
-    datasets.add_folders(parser)
-    arguments = parser.parse_args(argv)
-    folders = datasets.folders_of(arguments)
+    collections.add_folders(parser)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    arguments = parser().parse_args(argv)
+    folders = collections.folders_of(arguments)
     try:
         colorizer = Colorizer.load(arguments.weights)
         sets = {
-            name: datasets.load_split(split, **folders, side=max(SIDES))
+            name: collections.load_split(split, **folders, side=max(SIDES))
             for name, split in SETS.items()
-            if datasets.is_given(split, folders)
+            if collections.is_given(split, folders)
         }
         if not sets:
-            raise fruits360.DataError("Give folders of pictures with --data, --more, --photos.")
+            raise DataError("Give folders of pictures with --data, --more, --photos.")
         figures = measure(colorizer, sets)
         sha256 = hashlib.sha256(colorizer.path.read_bytes()).hexdigest()
         for measured in figures.values():
             measured["weights_sha256"] = sha256
-    except (WeightsError, fruits360.DataError) as error:
+    except (WeightsError, DataError) as error:
         print(f"model.scorecard: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""What a training run is made of: named recipes, and a recipe with a seed, a split and a folder."""
+"""Named recipes, and what a run makes of one."""
 
 import hashlib
 import math
@@ -10,50 +10,46 @@ import torch
 from model.training.samples import SHARES
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """A named training configuration, by Adam, its weight decay decoupled
-    (Loshchilov & Hutter 2019).
+    """A named training configuration. These are its defaults; `RECIPES` has what differs."""
 
-    Attributes:
-        network: a name in `NETWORKS`; `options` are arguments of it.
-        regression: a name in `REGRESSIONS`, the loss of ab; None trains the distribution alone.
-        distribution: weight of the loss of the distribution over ab bins, where there is one.
-        rebalanced: weigh rare colours up in the loss of the distribution.
-        adversarial: weight of the gradient by which a critic, trained along, tells the network
-            where its colours do not look true; 0 for none.
-        cosine: warm the learning rate up and bring it down to 0 along a cosine.
-        ema: decay of the running average of the weights, which is what is kept; 0 for none.
-        weight_decay: by which each step shrinks the weights, times the learning rate.
-        bfloat16: compute in that type where it is safe and the processor has it.
-        samples: an epoch is so many samples of `model.training.samples`; 0: the pictures, each
-            once.
-        backgrounds: share of cut-out fruit put on something else than white.
-        balanced: draw varieties and kinds of fruit alike, however many pictures each has.
-        shares: of the collections.
-        half: keep the weights as float16.
-        photo_chroma: factor that the colours of photos, all but a fruit on white, need afterwards:
-            the mean of the colours that are possible is duller than any of them.
-    """
-
+    # Network: a name in model.networks.NETWORKS, and its arguments.
     network: str
-    epochs: int
-    batch_size: int
-    learning_rate: float
     options: dict = field(default_factory=dict)
-    regression: str | None = "mse"
-    distribution: float = 0
-    rebalanced: bool = False
-    adversarial: float = 0
-    cosine: bool = False
-    ema: float = 0
-    weight_decay: float = 0
-    bfloat16: bool = False
+
+    # Steps: an epoch is so many samples of model.training.samples, 0: all pictures, each once.
+    epochs: int
     samples: int = 0
+    batch_size: int
+
+    # Loss: weight of the cross entropy of the distribution over ab bins, beside the mean squared
+    # error of ab; 0 for a network that has no distribution.
+    distribution: float = 0
+
+    # Optimizer: Adam, its weight decay decoupled and on matrices and convolution kernels alone.
+    # With cosine the learning rate warms up and comes down to 0 along a cosine.
+    learning_rate: float
+    cosine: bool = False
+    weight_decay: float = 0
+
+    # Weights: decay of their running average, which is then what is kept; 0 for none. With half
+    # they are kept as float16.
+    ema: float = 0
+    half: bool = False
+
+    # Arithmetic: bfloat16 where it is safe and the processor has it.
+    bfloat16: bool = False
+
+    # Samples: the share of each collection, the share of cut-out fruit put on something else than
+    # white, and whether varieties and kinds of fruit are drawn alike, however many pictures each
+    # has.
+    shares: dict = field(default_factory=SHARES.copy)
     backgrounds: float = 0
     balanced: bool = False
-    shares: dict = field(default_factory=SHARES.copy)
-    half: bool = False
+
+    # Afterwards: factor that the colours of photos need, of all but a fruit on white: the mean of
+    # the colours that are possible is duller than any of them.
     photo_chroma: float = 1
 
     def __post_init__(self) -> None:
@@ -63,14 +59,14 @@ class Recipe:
                 raise ValueError(f"--{name.replace('_', '-')} must be above 0, not {value}.")
 
     def told(self) -> dict:
-        """The attributes that say something: all that have no default or differ from it."""
+        """The settings that differ from their default, or have none."""
         default = {f.name: f.default for f in fields(self)} | {"options": {}, "shares": SHARES}
         return {name: value for name, value in asdict(self).items() if value != default[name]}
 
 
 RECIPES = {
-    # One epoch is the paper's. It gives neither batch size nor learning rate: these validated
-    # best, see results/paper/.
+    # One epoch is the paper's. It gives neither batch size nor learning rate: these had the lowest
+    # validation loss, see results/paper/.
     "paper": Recipe(network="PaperNet", epochs=1, batch_size=16, learning_rate=1e-3),
     # After Zhang et al. 2016 and 2017 and trial runs; results/ablation/ tells what single choices
     # are worth in short runs.
@@ -78,43 +74,26 @@ RECIPES = {
         network="ColorNet",
         options={"dropout": 0.1},
         epochs=18,
-        batch_size=32,
-        learning_rate=1.5e-3,
-        regression="mse",
-        distribution=1e-3,
-        cosine=True,
-        ema=0.999,
-        weight_decay=0.1,
-        bfloat16=True,
         samples=20_000,
+        batch_size=32,
+        distribution=1e-3,
+        learning_rate=1.5e-3,
+        cosine=True,
+        weight_decay=0.1,
+        ema=0.999,
+        half=True,
+        bfloat16=True,
+        shares={"classic": 0.42, "more": 0.26, "photos": 0.32},
         backgrounds=0.15,
         balanced=True,
-        shares={"classic": 0.42, "more": 0.26, "photos": 0.32},
-        half=True,
         photo_chroma=1.05,
-    ),
-    # Zhang et al. 2016, a quarter of the channels.
-    "zhang": Recipe(
-        network="ZhangNet",
-        epochs=10,
-        batch_size=32,
-        learning_rate=1e-3,
-        regression=None,
-        distribution=1,
-        rebalanced=True,
-        cosine=True,
-        bfloat16=True,
-        samples=10_000,
-        backgrounds=0.15,
-        half=True,
     ),
 }
 
 
 @dataclass(frozen=True)
 class Run:
-    """One training run. config.json tells all but the device and the constants of
-    model.training.samples."""
+    """One training run: a recipe with a seed, a split and a folder."""
 
     recipe_name: str
     folder: Path
@@ -122,7 +101,8 @@ class Run:
     seed: int = 0
     device: str = "auto"
     split: str = "train"
-    start: Path | None = None  # weights to begin with instead of random ones
+    # Weights to begin with, instead of random ones.
+    start: Path | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**63:
@@ -135,7 +115,8 @@ class Run:
             raise ValueError("--device cuda: PyTorch sees no CUDA device here; use cpu or auto.")
 
     def config(self) -> dict:
-        """What resuming must find unchanged."""
+        """What config.json tells and resuming must find unchanged: all but the device and the
+        constants of model.training.samples."""
         return {
             "recipe": self.recipe_name,
             **self.recipe.told(),

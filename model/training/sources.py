@@ -1,4 +1,4 @@
-"""The samples of a recipe, and the pictures to choose by, from the collections."""
+"""The pictures of a run: what it learns from, and what its weights are chosen by."""
 
 from collections.abc import Sequence
 
@@ -7,11 +7,36 @@ import numpy as np
 from model.color import rgb_to_lab8
 from model.data import fruits360
 from model.data.collections import Photos, load_more, load_photos
-from model.training.loop import to_lab
-from model.training.recipes import Recipe
+from model.training.recipes import Recipe, Run
 from model.training.samples import Samples
 
-TRAINING_SIDE = 320  # kept for training, which also zooms in
+# Longer side of the photos kept for training, which also zooms in, in pixels.
+TRAINING_SIDE = 320
+# Validation takes one in so many frames of the turntables, whose neighbours are alike.
+EVERY = 4
+
+
+def load(
+    run: Run, *, data=None, more=None, photos=None
+) -> tuple[np.ndarray | Samples, np.ndarray | dict[str, Sequence[np.ndarray]]]:
+    """What `train` takes: samples and validation pictures of all three collections, or, for a
+    recipe without samples, the pictures of Fruits-360 alone.
+
+    Raises:
+        DataError: a folder is missing or unusable.
+        ValueError: the split leaves the recipe nothing to choose by.
+    """
+    if run.recipe.samples:
+        folders = {"data": data, "more": more, "photos": photos}
+        samples = load_samples(run.split, run.seed, run.recipe, **folders)
+        return samples, load_validation(run.split, **folders)
+    if run.split == "whole":
+        raise ValueError("--split whole leaves this recipe no pictures to choose by.")
+    validation = "seen-val" if run.split == "seen" else "val"
+    training, chosen_by = (
+        to_lab(fruits360.load_split(data, split).rgb) for split in (run.split, validation)
+    )
+    return training, chosen_by
 
 
 def load_samples(
@@ -33,6 +58,28 @@ def load_samples(
     return Samples(sources, seed, recipe.backgrounds, recipe.balanced, recipe.shares)
 
 
+def load_validation(
+    split: str, *, data=None, more=None, photos=None
+) -> dict[str, list[np.ndarray] | np.ndarray]:
+    """Validation pictures, (3, H, W) uint8 Lab, by collection. The split `whole` leaves photos
+    alone.
+
+    Raises:
+        DataError: a folder is missing or unusable.
+    """
+    shops = {"photos": [to_lab(rgb[None])[0] for rgb in load_photos(photos, "val").rgb]}
+    part = {"train": "val", "seen": "seen-val"}.get(split)
+    if part is None:
+        return shops
+    turntables = {"classic": fruits360.load_split(data, part), "more": load_more(more, "val")}
+    return {name: to_lab(pictures.rgb[::EVERY]) for name, pictures in turntables.items()} | shops
+
+
+def to_lab(rgb: np.ndarray) -> np.ndarray:
+    """(N, 3, H, W) uint8 Lab (OpenCV's 8-bit) of (N, H, W, 3) uint8 RGB."""
+    return np.stack([rgb_to_lab8(picture) for picture in rgb]).transpose(0, 3, 1, 2)
+
+
 def _grouped(parts: Sequence[fruits360.Pictures | Photos]) -> list[list[np.ndarray]]:
     """8-bit Lab pictures by variety or kind."""
     groups: dict[str, list] = {}
@@ -41,16 +88,3 @@ def _grouped(parts: Sequence[fruits360.Pictures | Photos]) -> list[list[np.ndarr
         for rgb, name in zip(part.rgb, names, strict=True):
             groups.setdefault(name, []).append(rgb_to_lab8(rgb))
     return list(groups.values())
-
-
-def load_validation(
-    split: str, *, data=None, more=None, photos=None
-) -> dict[str, list[np.ndarray] | np.ndarray]:
-    """Pictures to choose by, (3, H, W) uint8 Lab, by collection: of the turntables, where
-    neighbours are alike, every fourth frame. The split `whole` leaves photos alone."""
-    shops = {"photos": [to_lab(rgb[None])[0] for rgb in load_photos(photos, "val").rgb]}
-    part = {"train": "val", "seen": "seen-val"}.get(split)
-    if part is None:
-        return shops
-    turntables = {"classic": fruits360.load_split(data, part), "more": load_more(more, "val")}
-    return {name: to_lab(pictures.rgb[::4]) for name, pictures in turntables.items()} | shops

@@ -16,7 +16,8 @@ from model.evaluate.__main__ import main
 from model.evaluate.figures import evaluate
 from model.networks.files import load_network
 from model.networks.paper import PaperNet
-from model.training.loop import evaluation_loss, to_lab
+from model.training.sources import to_lab
+from model.training.validation import evaluation_loss
 
 FIGURES = {"ciede2000_mean", "ciede2000_median", "colorfulness_ratio"}
 
@@ -204,6 +205,6 @@ def test_real_pictures_are_measured_as_in_training(fruits360_dir, colorizer):
 def test_the_machine_rater_is_asked_on_the_command_line(rendered_dir, photos_dir, capsys):
     given = ["--weights", "paper", "--machine-rater"]
     assert main([*given, "--data", str(rendered_dir), "--split", "val"]) == 0
-    assert "machine rater: " in capsys.readouterr().out
+    assert "classifier two-sample test: accuracy " in capsys.readouterr().out
     assert main([*given, "--photos", str(photos_dir), "--split", "photos-val"]) == 2
     assert "pictures of one size" in capsys.readouterr().err

@@ -30,13 +30,13 @@ def test_the_command_replaces_what_is_between_the_markers_and_nothing_else(tmp_p
     (tmp_path / "results").symlink_to(RESULTS)
     (tmp_path / "docs").mkdir()
     page = tmp_path / "docs" / "train.md"
-    blocks = [f"{name}:\n<!-- figures:{name} -->\nold\n<!-- /figures -->\n" for name in BLOCKS]
+    blocks = [f"{name}:\n<!-- figures:{name} -->\nstale\n<!-- /figures -->\n" for name in BLOCKS]
     page.write_text("\n".join(["# Before", *blocks, "after\n"]))
     assert main([], root=tmp_path) == 0
     assert "docs/train.md" in capsys.readouterr().out
     text = page.read_text()
     assert text.startswith("# Before\n") and text.endswith("<!-- /figures -->\n\nafter\n")
-    assert "old" not in text and text.count("|---|") == len(BLOCKS)
+    assert "stale" not in text and text.count("\n|---|") == len(BLOCKS)
     figures = json.loads((RESULTS / "colornet" / "scorecard.json").read_text())
     assert text.count(f"{figures['photos']['ab_mse']:.4f}") == 3  # summary, comparison, card
     assert main([], root=tmp_path) == 0 and capsys.readouterr().out == ""

@@ -8,7 +8,7 @@ import pytest
 
 from model.data.fruits360 import load_split
 from model.evaluate import replication
-from model.training.loop import to_lab
+from model.training.sources import to_lab
 
 
 @pytest.fixture(scope="module")

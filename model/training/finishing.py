@@ -1,0 +1,61 @@
+"""What weights get when an epoch or a run is over: batch statistics, and what is familiar."""
+
+import math
+from collections.abc import Sequence
+from itertools import chain
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from model.photos import shrunk
+from model.training.batches import Batches
+from model.training.objective import autocast, hint_inputs, inputs, network_inputs
+from model.training.recipes import Recipe
+from model.training.samples import Samples
+
+# Samples from which averaged weights get their batch statistics.
+SETTLING_SAMPLES = 1_920
+# Pictures of each collection from which the network learns what is familiar, about.
+FAMILIAR_PICTURES = 400
+
+
+@torch.no_grad()
+def settle(network: nn.Module, batches: Batches, recipe: Recipe) -> None:
+    """Give averaged weights batch statistics of their own: those of the weights that they are
+    averaged from do not fit (Izmailov et al. 2018, section 3.2)."""
+    device = next(network.parameters()).device
+    network.eval()  # no dropout
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.reset_running_stats()
+            module.momentum = None  # the mean over all batches
+            module.train()
+    for step in range(min(math.ceil(SETTLING_SAMPLES / batches.size), batches.steps_an_epoch)):
+        lab, hints = batches.whole(step)
+        given = network_inputs(network, inputs(lab, device)[0], hint_inputs(hints, device))
+        with autocast(device, recipe):
+            network(*given)
+    network.eval()
+
+
+@torch.no_grad()
+def familiarize(
+    network: nn.Module, samples: Samples, sets: dict[str, Sequence[np.ndarray]]
+) -> None:
+    """Fit the network's out-of-distribution detection (`model.networks.familiarity`) to the
+    pictures of `samples`, and its limit to those of `sets`, each (3, H, W) uint8 Lab."""
+    device = next(network.parameters()).device
+    network.eval()
+
+    def summaries(pictures: Sequence[np.ndarray]) -> Tensor:
+        luminances = (inputs(np.asarray(lab)[None], device)[0] for lab in pictures)
+        return torch.cat([network.summary(luminance) for luminance in luminances])
+
+    learned = []
+    for groups in filter(None, samples.sources.values()):
+        pictures = list(chain.from_iterable(groups))
+        chosen = pictures[:: max(1, len(pictures) // FAMILIAR_PICTURES)]
+        small = (shrunk(lab8, network.photo_scale) for lab8 in chosen)
+        learned.append(summaries([lab8.transpose(2, 0, 1) for lab8 in small]))
+    network.familiarity.fit(learned, torch.cat([summaries(lab) for lab in sets.values()]))
