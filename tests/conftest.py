@@ -14,12 +14,13 @@ from tests.support.shared import once
 
 # Processes that share few cores are quickest with one thread each.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Fixtures, and the marks of the tests that use them.
 MARKS = {
     "browser": "browser",
     "fruits360_dir": "real_data",
     "postgres": "process",
     "server": "process",
-}  # of tests that use these fixtures
+}
 
 # The same inputs in each run: a failure belongs to the change that brought it about.
 hypothesis.settings.register_profile(
