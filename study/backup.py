@@ -11,12 +11,13 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import sqlalchemy as sa
 
-from study.db.engine import is_missing, open_database
-from study.db.upgrade import copy_sqlite
+from study import cli
+from study.db.engine import open_database
 from study.errors import StudyError
 
 
@@ -34,16 +35,40 @@ def backup(engine: sa.Engine, to: Path) -> None:
     try:
         with engine.connect() as connection:
             file = connection.exec_driver_sql("PRAGMA database_list").first()[2]
-        if not file:
-            raise StudyError("A database in memory cannot be copied.")
-        copy_sqlite(Path(file), to)
+        _copy(Path(file), to)
     except (sa.exc.SQLAlchemyError, sqlite3.Error, OSError) as error:
         reason = str(getattr(error, "orig", None) or error).partition("\n")[0]
         raise StudyError(f"No backup was made: {reason}.") from None
 
 
+def _copy(source: Path, to: Path) -> None:
+    """Copy an SQLite database that others may be writing to, and check the copy.
+
+    `to` appears when all of it is there.
+
+    Raises:
+        sqlite3.Error: `source` is damaged.
+        OSError: `to` cannot be written.
+    """
+    part = to.with_name(f"{to.name}.part")
+    part.touch(mode=0o600)  # fails with a better sentence than SQLite's
+    try:
+        with (
+            closing(sqlite3.connect(f"{source.resolve().as_uri()}?mode=ro", uri=True)) as old,
+            closing(sqlite3.connect(part)) as new,
+        ):
+            old.backup(new)
+            [(found,)] = new.execute("PRAGMA integrity_check(1)").fetchall()
+        if found != "ok":
+            raise sqlite3.DatabaseError(f"the copy of {source} is damaged: {found}")
+        shutil.copymode(source, part)
+        part.rename(to)
+    finally:
+        part.unlink(missing_ok=True)
+
+
 def _dump(url: sa.URL, to: Path) -> None:
-    """By PostgreSQL's own program, which must not be older than the server."""
+    """Copy by PostgreSQL's own program, which must not be older than the server."""
     program = shutil.which("pg_dump")
     if program is None:
         raise StudyError(
@@ -51,7 +76,8 @@ def _dump(url: sa.URL, to: Path) -> None:
             " (Debian: apt-get install postgresql-client)."
         )
     password = url.password or url.query.get("password")
-    secret = {"PGPASSWORD": password} if password else {}  # not where all may see it
+    # not among the arguments, which every user of the machine can read
+    secret = {"PGPASSWORD": password} if password else {}
     url = url.set(drivername="postgresql", password=None).difference_update_query(["password"])
     address = url.render_as_string()
     part = to.with_name(f"{to.name}.part")
@@ -73,24 +99,21 @@ def _dump(url: sa.URL, to: Path) -> None:
         part.unlink(missing_ok=True)
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Make a backup; return 0, or 2 after one sentence on standard error."""
-    parser = argparse.ArgumentParser("python -m study.backup", description=__doc__)
+def _parser() -> argparse.ArgumentParser:
+    parser = cli.parser("study.backup", __doc__)
     parser.add_argument("--to", metavar="FILE", type=Path, required=True, help="a new file")
-    parser.add_argument(
-        "--db", metavar="URL", help="database (default: STUDY_DB or the study's SQLite file)"
-    )
-    arguments = parser.parse_args(argv)
-    try:
-        if is_missing(arguments.db):
-            raise StudyError(f"There is no database {arguments.db or 'yet'}.")
-        engine = open_database(arguments.db)
-        backup(engine, arguments.to)
-    except StudyError as error:
-        print(f"study.backup: {error}", file=sys.stderr)
-        return 2
+    cli.add_database(parser)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Make a backup and return an exit code, as `study.cli.run` does."""
+    return cli.run(_parser(), _backup, argv)
+
+
+def _backup(arguments: argparse.Namespace) -> None:
+    backup(open_database(arguments.db, existing=True), arguments.to)
     print(f"{arguments.to}: {arguments.to.stat().st_size:,} bytes, checked")
-    return 0
 
 
 if __name__ == "__main__":

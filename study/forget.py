@@ -14,7 +14,8 @@ from contextlib import closing
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from study.db.engine import connect, is_missing, reading, writing
+from study import cli
+from study.db.engine import connect, reading, writing
 from study.db.queries import find_study, log_event, rater_number
 from study.db.tables import (
     Answer,
@@ -133,48 +134,46 @@ def wipe(engine: sa.Engine) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m study.forget",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = cli.parser("study.forget", __doc__)
     who = parser.add_mutually_exclusive_group(required=True)
     who.add_argument(
         "rater", nargs="?", metavar="RATER", help="the recruiting service's ID, or #12"
     )
     who.add_argument("--number", type=int, metavar="12", help="the rater's number")
-    who.add_argument("--wipe", action="store_true", help="only overwrite traces of earlier ones")
-    add = parser.add_argument
-    add("--study", metavar="NAME", help="only in this study (default: in all)")
-    add("--db", metavar="URL", help="database (default: STUDY_DB or the study's SQLite file)")
-    add("--yes", action="store_true", help="do not ask")
+    who.add_argument(
+        "--wipe",
+        action="store_true",
+        help="only overwrite the traces of earlier deletions",
+    )
+    cli.add_study(parser, "only in this study (default: in all)")
+    cli.add_database(parser)
+    parser.add_argument("--yes", action="store_true", help="do not ask")
     return parser
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Forget a rater; return 0, or 2 after one sentence on standard error."""
-    arguments = _parser().parse_args(argv)
-    try:
-        if is_missing(arguments.db):
-            raise StudyError(f"There is no database {arguments.db or 'yet'}.")
-        engine = connect(arguments.db)
-        if not arguments.wipe:
-            number = rater_number(arguments.rater or "")
-            rater = arguments.number if number is None else number
-            numbers = find(engine, arguments.rater if rater is None else rater, arguments.study)
-            if not arguments.yes and not _agreed(numbers):
-                print("Nothing was deleted.")
-                return 0
-            for each in numbers:
-                deleted = forget(engine, each)
-                counts = ", ".join(f"{name} {count}" for name, count in deleted.items())
-                print(f"Rater {each} is forgotten. Deleted: {counts}.")
-            print("Copies and exports that were made earlier are not touched.")
-        wipe(engine)
-    except StudyError as error:
-        print(f"study.forget: {error}", file=sys.stderr)
-        return 2
-    return 0
+    """Forget a rater and return an exit code, as `study.cli.run` does."""
+    return cli.run(_parser(), _forget, argv)
+
+
+def _forget(arguments: argparse.Namespace) -> None:
+    engine = connect(arguments.db, existing=True)
+    if not arguments.wipe:
+        numbers = find(engine, _named(arguments), arguments.study)
+        if not arguments.yes and not _agreed(numbers):
+            print("Nothing was deleted.")
+            return
+        for each in numbers:
+            deleted = forget(engine, each)
+            counts = ", ".join(f"{name} {count}" for name, count in deleted.items())
+            print(f"Rater {each} is forgotten. Deleted: {counts}.")
+        print("Copies and exports that were made earlier are not touched.")
+    wipe(engine)
+
+
+def _named(arguments: argparse.Namespace) -> str | int:
+    number = arguments.number if arguments.rater is None else rater_number(arguments.rater)
+    return arguments.rater if number is None else number
 
 
 def _agreed(numbers: list[int]) -> bool:

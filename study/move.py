@@ -2,77 +2,44 @@
 
 From SQLite to PostgreSQL, or back: all studies with their pictures, raters, sessions and ratings,
 numbers and tokens kept, so that raters go on where they stopped. The target must hold no study:
-start the page on it afterwards. It gets everything or nothing, after rows and hashes of each table
-were compared on both sides. The source is only read, but that one of an older version is brought up
-to date first, as whenever it is opened.
+start the page on it afterwards. It gets everything or nothing: at the end the rows of each table
+are counted on both sides, and the pictures are compared with their hashes. The source is only read,
+but one of an older version is brought up to date first, as whenever it is opened.
 
-The page may run meanwhile. The copy is of one moment: what is rated later is not in it. So stop the
-page before the copy that counts, or stop it afterwards and see with `--verify`, which only
-compares, whether something was rated in between.
+The page may run meanwhile. The copy is of one moment; later ratings are not in it. So stop the page
+before the copy that counts, or stop it afterwards and let `--verify`, which only compares, tell
+whether anything was stored in between.
 """
 
 import argparse
-import hashlib
-import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 from tqdm import tqdm
 
-from study.db.engine import address, connect, is_missing, open_database, reading
+from study import cli
+from study.db.engine import address, connect, open_database, reading
+from study.db.queries import check_frozen
 from study.db.tables import Base, Study, now
 from study.errors import StudyError
 
 TABLES = Base.metadata.sorted_tables  # none refers to one that comes later
-CHUNK = 1_000  # rows that are in memory at once
-PICTURES = 8  # likewise, of a table with pictures
+# Rows held in memory at once: of most tables, and of a table with pictures.
+ROWS, PICTURES = 1_000, 8
+
+# Rows of each table, by its name.
+Counts = dict[str, int]
 
 
-class Tally:
-    """Rows that were counted and hashed, equal to another where the same were, on either engine.
-
-    Attributes:
-        rows: how many.
-        sha256: the sum of the rows' SHA-256, so that their order does not matter, as hexadecimal.
-    """
-
-    def __init__(self) -> None:
-        self.rows, self._sum = 0, 0
-
-    def add(self, rows: Sequence[sa.Row]) -> None:
-        for row in rows:
-            text = json.dumps([_plain(value) for value in row], sort_keys=True)
-            self._sum += int.from_bytes(hashlib.sha256(text.encode()).digest())
-        self.rows += len(rows)
-
-    @property
-    def sha256(self) -> str:
-        return f"{self._sum % 2**256:064x}"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Tally) and (self.rows, self.sha256) == (other.rows, other.sha256)
-
-
-Contents = dict[str, Tally]  # by the table's name
-
-
-def _plain(value: Any) -> Any:
-    """What JSON can hold; floats are written by `repr`, which tells them all apart."""
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat()
-    return hashlib.sha256(value).hexdigest() if isinstance(value, bytes) else value
-
-
-def move(source: sa.Engine, target: sa.Engine) -> tuple[Contents, Contents]:
+def move(source: sa.Engine, target: sa.Engine) -> Counts:
     """Copy all that is in `source` at this moment into `target`, whose tables are empty.
 
     Returns:
-        what was read, and what is there now, which is the same.
+        the rows that were copied.
 
     Raises:
         StudyError: `target` holds a study, or something failed; `target` is as it was.
@@ -84,28 +51,30 @@ def move(source: sa.Engine, target: sa.Engine) -> tuple[Contents, Contents]:
                     f"{address(target)} holds a study already, {', '.join(names)};"
                     " move into an empty database."
                 )
-            with tqdm(total=2 * _count(old), unit=" rows", disable=None) as progress:
-                read = _copy(old, new, progress)
-                if new.dialect.name == "postgresql":
-                    _set_sequences(new)
-                arrived = _contents(new, progress)
-            if changed := [name for name, tally in read.items() if tally != arrived[name]]:
-                raise StudyError(f"Nothing was moved: {', '.join(changed)} did not arrive whole.")
-            return read, arrived
+            counted = _count(old)
+            _copy(old, new, total=sum(counted.values()))
+            if new.dialect.name == "postgresql":
+                _set_sequences(new)
+            arrived = _count(new)
+            if lost := [name for name, rows in counted.items() if rows != arrived[name]]:
+                raise StudyError(f"Nothing was moved: {', '.join(lost)} did not arrive whole.")
+            _check_pictures(new)
+            return counted
     except SQLAlchemyError as error:
         raise StudyError(f"Nothing was moved: {_reason(error)}.") from None
 
 
-def compare(source: sa.Engine, target: sa.Engine) -> tuple[Contents, Contents]:
-    """What is in each of two databases at this moment.
+def compare(source: sa.Engine, target: sa.Engine) -> tuple[Counts, Counts]:
+    """The rows in each of two databases at this moment.
 
     Raises:
-        StudyError: one of them cannot be read.
+        StudyError: one of them cannot be read, or a picture of a study was changed.
     """
     try:
         with _snapshot(source) as old, _snapshot(target) as new:
-            with tqdm(total=_count(old) + _count(new), unit=" rows", disable=None) as progress:
-                return _contents(old, progress), _contents(new, progress)
+            _check_pictures(old)
+            _check_pictures(new)
+            return _count(old), _count(new)
     except SQLAlchemyError as error:
         raise StudyError(f"The databases cannot be compared: {_reason(error)}.") from None
 
@@ -120,40 +89,31 @@ def _snapshot(engine: sa.Engine) -> Iterator[sa.Connection]:
         yield connection
 
 
-def _count(connection: sa.Connection) -> int:
-    return sum(connection.scalar(sa.select(sa.func.count()).select_from(table)) for table in TABLES)
+def _count(connection: sa.Connection) -> Counts:
+    return {
+        table.name: connection.scalar(sa.select(sa.func.count()).select_from(table))
+        for table in TABLES
+    }
 
 
-def _chunks(
-    connection: sa.Connection, table: sa.Table, progress: tqdm
-) -> Iterator[Sequence[sa.Row]]:
-    """All rows of a table, as many at once as memory should hold."""
-    pictures = any(isinstance(column.type, sa.LargeBinary) for column in table.columns)
-    options = {"yield_per": PICTURES if pictures else CHUNK}
-    for rows in connection.execute(sa.select(table), execution_options=options).partitions():
-        yield rows
-        progress.update(len(rows))
+def _copy(old: sa.Connection, new: sa.Connection, *, total: int) -> None:
+    with tqdm(total=total, unit=" rows", disable=None) as progress:
+        for table in TABLES:
+            pictures = any(isinstance(column.type, sa.LargeBinary) for column in table.columns)
+            options = {"yield_per": PICTURES if pictures else ROWS}
+            for rows in old.execute(sa.select(table), execution_options=options).partitions():
+                new.execute(sa.insert(table), [row._asdict() for row in rows])
+                progress.update(len(rows))
 
 
-def _copy(old: sa.Connection, new: sa.Connection, progress: tqdm) -> Contents:
-    read = {table.name: Tally() for table in TABLES}
-    for table in TABLES:
-        for rows in _chunks(old, table, progress):
-            new.execute(sa.insert(table), [row._asdict() for row in rows])
-            read[table.name].add(rows)
-    return read
-
-
-def _contents(connection: sa.Connection, progress: tqdm) -> Contents:
-    found = {table.name: Tally() for table in TABLES}
-    for table in TABLES:
-        for rows in _chunks(connection, table, progress):
-            found[table.name].add(rows)
-    return found
+def _check_pictures(connection: sa.Connection) -> None:
+    with Session(connection) as session:
+        for study in session.scalars(sa.select(Study)).all():
+            check_frozen(session, study)
 
 
 def _set_sequences(connection: sa.Connection) -> None:
-    """Let PostgreSQL number what comes after the rows that brought their own numbers."""
+    """Let PostgreSQL number new rows after those that brought their own numbers."""
     for table in TABLES:
         if (column := table.autoincrement_column) is not None:
             name = connection.dialect.identifier_preparer.format_table(table)
@@ -168,14 +128,12 @@ def _reason(error: SQLAlchemyError) -> str:
 
 
 def _with_studies(url: str) -> sa.Engine:
-    """An engine on a database that has a study in it; on another nothing is made.
+    """An engine on a database that has a study in it; nothing is made on any other.
 
     Raises:
         StudyError: there is no such database, or no study in it.
     """
-    if is_missing(url):
-        raise StudyError(f"There is no database {url}.")
-    engine = open_database(url)
+    engine = open_database(url, existing=True)
     with reading(engine) as database:
         has_tables = sa.inspect(database.connection()).has_table(Study.__tablename__)
         if not has_tables or not database.scalar(sa.select(sa.func.count(Study.id))):
@@ -184,49 +142,46 @@ def _with_studies(url: str) -> sa.Engine:
     return connect(url)
 
 
-def _told(old: Contents, new: Contents) -> str:
-    """Rows and hashes of each table on both sides."""
-    lines = [f"{'table':13} {'rows from':>10} {'rows to':>10}  SHA-256 from and to"]
-    for name, tally in old.items():
-        other = new[name]
-        hashes = f"{tally.sha256[:16]} {other.sha256[:16]}"
-        same = "same" if tally == other else "DIFFERENT"
-        lines.append(f"{name:13} {tally.rows:>10,} {other.rows:>10,}  {hashes}  {same}")
+def _as_text(old: Counts, new: Counts) -> str:
+    """The rows of each table on both sides."""
+    lines = [f"{'table':13} {'rows from':>10} {'rows to':>10}"]
+    for name, rows in old.items():
+        same = "same" if rows == new[name] else "DIFFERENT"
+        lines.append(f"{name:13} {rows:>10,} {new[name]:>10,}  {same}")
     return "\n".join(lines)
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Move or compare; return 0, or 2 after one sentence on standard error."""
-    parser = argparse.ArgumentParser(
-        "python -m study.move",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def _parser() -> argparse.ArgumentParser:
+    parser = cli.parser("study.move", __doc__)
     add = parser.add_argument
     add("--from", dest="source", metavar="URL", required=True, help="database that has the studies")
     add("--to", dest="target", metavar="URL", required=True, help="database without a study")
     add("--verify", action="store_true", help="copy nothing, only compare the two")
-    arguments = parser.parse_args(argv)
-    try:
-        source = _with_studies(arguments.source)
-        if arguments.verify:
-            old, new = compare(source, _with_studies(arguments.target))
-            print(_told(old, new))
-            if old != new:
-                raise StudyError("The databases differ: something was stored after the copy.")
-            return 0
-        target = connect(arguments.target)
-        moment = now()
-        print(_told(*move(source, target)))
-    except StudyError as error:
-        print(f"study.move: {error}", file=sys.stderr)
-        return 2
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Move or compare and return an exit code, as `study.cli.run` does."""
+    return cli.run(_parser(), _move, argv)
+
+
+def _move(arguments: argparse.Namespace) -> None:
+    source = _with_studies(arguments.source)
+    if arguments.verify:
+        old, new = compare(source, _with_studies(arguments.target))
+        print(_as_text(old, new))
+        if old != new:
+            raise StudyError("The databases differ: something was stored after the copy.")
+        return
+    target = connect(arguments.target)
+    moment = now()
+    rows = move(source, target)
+    print(_as_text(rows, rows))
     print(
-        f"{address(target)} holds all that was stored by {moment:%Y-%m-%d %H:%M:%S} UTC. What is"
-        " rated later on the old database is not in it: use --db or STUDY_DB to start the page on"
-        " the new one."
+        f"{address(target)} holds all that was stored by {moment:%Y-%m-%d %H:%M:%S} UTC. Later"
+        " ratings on the old database are not in it: start the page on the new one with --db or"
+        " STUDY_DB."
     )
-    return 0
 
 
 if __name__ == "__main__":

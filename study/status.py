@@ -12,11 +12,10 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
-from study.cli import run
-from study.db.engine import connect, is_missing, reading
+from study import cli
+from study.db.engine import connect, reading
 from study.db.queries import find_study
 from study.db.tables import QualityCheck, Rater, RatingSession, Study, now
-from study.errors import StudyError
 from study.plan.config import StudyConfig
 from study.plan.quality import COULD_NOT_RUN, FAILED, PASSED
 
@@ -58,8 +57,6 @@ def status(engine: sa.Engine, study_name: str | None = None) -> Status:
     """
     with reading(engine) as database:
         study = find_study(database, study_name)
-        if study is None:
-            raise StudyError("There is no study in the database yet; see study.prepare.")
         config = StudyConfig.frozen(study.config)
         finished = RatingSession.finished_at.is_not(None)
         since = now() - timedelta(minutes=config.stale_minutes)
@@ -146,24 +143,23 @@ def as_text(found: Status) -> str:
     return "\n".join(lines)
 
 
+def _parser() -> argparse.ArgumentParser:
+    parser = cli.parser("study.status", __doc__)
+    cli.add_database(parser)
+    cli.add_study(parser)
+    parser.add_argument("--json", action="store_true", help="print the counts as JSON")
+    return parser
+
+
 def main(argv: list[str] | None = None) -> int:
-    """Print the status; return 0, or 2 after one sentence on standard error."""
-    parser = argparse.ArgumentParser("python -m study.status", description=__doc__)
-    add = parser.add_argument
-    add("--db", metavar="URL", help="database (default: STUDY_DB or the study's SQLite file)")
-    add("--study", metavar="NAME", help="which study in the database (default: the newest)")
-    add("--json", action="store_true", help="print the counts as JSON")
-    arguments = parser.parse_args(argv)
-    try:
-        if is_missing(arguments.db):
-            raise StudyError(f"There is no database {arguments.db or 'yet'}.")
-        found = status(connect(arguments.db), arguments.study)
-    except StudyError as error:
-        print(f"study.status: {error}", file=sys.stderr)
-        return 2
+    """Print the status and return an exit code, as `study.cli.run` does."""
+    return cli.run(_parser(), _print_status, argv)
+
+
+def _print_status(arguments: argparse.Namespace) -> None:
+    found = status(connect(arguments.db, existing=True), arguments.study)
     print(json.dumps(asdict(found), indent=2) if arguments.json else as_text(found))
-    return 0
 
 
 if __name__ == "__main__":
-    run(main)
+    sys.exit(main())

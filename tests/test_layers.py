@@ -44,8 +44,6 @@ ALLOWED = {
 OUTSIDE = dict.fromkeys(("gradio", "fastapi", "starlette", "uvicorn"), "study.rate demo")
 OUTSIDE["torch"] = "model.networks model.colorizer model.training model.evaluate"
 NOT_YET = {
-    "study.audit.page imports study.forget",
-    "study.audit.page imports study.status",
     "study.report.tables imports study.export.files",
 }
 

@@ -1,11 +1,11 @@
 """Audit the blinding of a study: could anything but its colours tell a rater a picture's condition?
 
-    python -m study.audit                              the frozen pictures of the newest study
-    python -m study.audit --url http://127.0.0.1:7860  and the page that serves it, in a browser
+    python -m study.audit           the frozen pictures of the newest study
+    python -m study.audit --page    and the page, in whole sessions rated in a browser
 
-Prints every check with its figure; ends with 1 if one fails. With `--url` whole sessions are rated
-in Chromium (Playwright is needed: `pip install playwright`), as raters of their own, and deleted
-from the study afterwards.
+Prints every check with its figure; ends with 1 if one fails. With `--page` the page runs over a
+copy of the study, without its raters, that is thrown away afterwards; the study itself is only
+read. That takes some minutes, and Chromium with Playwright: `pip install playwright`.
 """
 
 import argparse
@@ -13,9 +13,9 @@ import json
 import sys
 import textwrap
 
+from study import cli
 from study.audit.stored import audit_study, load
-from study.cli import run
-from study.db.engine import connect, is_missing
+from study.db.engine import connect
 from study.errors import StudyError
 
 
@@ -25,32 +25,39 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m study.audit",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def _parser() -> argparse.ArgumentParser:
+    parser = cli.parser("study.audit", __doc__)
+    cli.add_database(parser)
+    cli.add_study(parser)
     add = parser.add_argument
-    add("--db", metavar="URL", help="database (default: STUDY_DB or the study's SQLite file)")
-    add("--study", metavar="NAME", help="which study in the database (default: the newest)")
-    add("--url", help="of a running page that serves this study from this database")
-    add("--sessions", type=_count, default=4, help="to rate there (default: %(default)s)")
+    add("--page", action="store_true", help="also audit the page, on a copy of the study")
+    add(
+        "--sessions",
+        type=_count,
+        default=4,
+        metavar="N",
+        help="sessions to rate on the page (default: %(default)s)",
+    )
+    add("--url", help=argparse.SUPPRESS)
     add("--json", action="store_true", help="print the findings as JSON")
-    arguments = parser.parse_args(argv)
-    try:
-        if is_missing(arguments.db):
-            raise StudyError(f"There is no database {arguments.db or 'yet'}.")
-        engine = connect(arguments.db)
-        study, pictures = load(engine, arguments.study)
-        findings = audit_study(pictures, study)
-        if arguments.url:
-            from study.audit.page import audit_page
+    return parser
 
-            findings += audit_page(engine, study, pictures, arguments.url, arguments.sessions)
-    except StudyError as error:
-        print(f"study.audit: {error}", file=sys.stderr)
-        return 2
+
+def main(argv: list[str] | None = None) -> int:
+    """Print the findings and return an exit code, as `study.cli.run` does; 1: a check failed."""
+    return cli.run(_parser(), _audit, argv)
+
+
+def _audit(arguments: argparse.Namespace) -> int:
+    if arguments.url:
+        raise StudyError("--url is gone; --page serves a copy of the study by itself.")
+    engine = connect(arguments.db, existing=True)
+    study, pictures = load(engine, arguments.study)
+    findings = audit_study(pictures, study)
+    if arguments.page:
+        from study.audit.page import audit_page
+
+        findings += audit_page(engine, study, pictures, arguments.sessions)
     failed = sum(not finding.passed for finding in findings)
     if arguments.json:
         print(json.dumps([vars(finding) for finding in findings], indent=2))
@@ -59,10 +66,10 @@ def main(argv: list[str] | None = None) -> int:
         for finding in findings:
             said = f"{'passed' if finding.passed else 'FAILED'}  {finding.what}: {finding.figure}"
             print(textwrap.fill(said, 100, subsequent_indent=" " * 8))
-        where = "the frozen pictures and the page" if arguments.url else "the frozen pictures only"
+        where = "the frozen pictures and the page" if arguments.page else "the frozen pictures only"
         print(f"{len(findings) - failed} of {len(findings)} checks passed, on {where}.")
     return 1 if failed else 0
 
 
 if __name__ == "__main__":
-    run(main)
+    sys.exit(main())

@@ -17,7 +17,6 @@ from model.color import rgb_to_lab_exact
 from study.db.engine import reading
 from study.db.queries import find_study
 from study.db.tables import Stimulus, Study
-from study.errors import StudyError
 from study.prepare.manifest import digest
 from study.wording import count, p_value
 
@@ -185,8 +184,6 @@ def load(engine: sa.Engine, study_name: str | None) -> tuple[Study, list[Picture
     """
     with reading(engine) as session:
         study = find_study(session, study_name)
-        if study is None:
-            raise StudyError("The database holds no study; prepare one first.")
         study.manifest  # noqa: B018  is deferred
         columns = (
             Stimulus.token,

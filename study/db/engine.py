@@ -19,7 +19,9 @@ from sqlalchemy.exc import (
     ArgumentError,
     DBAPIError,
     IntegrityError,
+    InterfaceError,
     NoSuchModuleError,
+    OperationalError,
     SQLAlchemyError,
     TimeoutError,
 )
@@ -29,27 +31,27 @@ from study.db import upgrade
 from study.errors import StudyError
 
 DEFAULT_URL = f"sqlite:///{Path(__file__).resolve().parent.parent.parent / 'study.sqlite'}"
-LOCK_SECONDS = 10  # how long a write waits for another one
-WAITING = {
-    "sqlite": {"timeout": LOCK_SECONDS},
-    "postgresql": {
-        "connect_timeout": LOCK_SECONDS,
-        "options": f"-c lock_timeout={LOCK_SECONDS}s",
-    },
-}
-THREADS = 40  # of a server process, each with a connection while it needs one
+# Time that a write waits for another one, in seconds.
+LOCK_SECONDS = 10
+# Connections of a server process: one for each of its threads.
+THREADS = 40
 
 log = logging.getLogger(__name__)
 _turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)  # by database
 
 
-def connect(url: str | None = None) -> sa.Engine:
+def connect(url: str | None = None, *, existing: bool = False) -> sa.Engine:
     """An engine on the study's database, its tables made or brought up to date.
 
+    Args:
+        url: the database; None: that of STUDY_DB, else the study's SQLite file.
+        existing: refuse an SQLite file that does not exist, instead of making it.
+
     Raises:
-        StudyError: not a database URL, no driver for it, or the database cannot be opened.
+        StudyError: not a database URL, no driver for it, no such file, or the database cannot be
+            opened.
     """
-    engine = open_database(url)
+    engine = open_database(url, existing=existing)
     try:
         upgrade.bring_up_to_date(engine)
     except (SQLAlchemyError, upgrade.UpgradeError) as error:
@@ -66,23 +68,28 @@ def address(engine: sa.Engine) -> str:
     return engine.url.difference_update_query(["password"]).render_as_string(hide_password=True)
 
 
-def open_database(url: str | None = None) -> sa.Engine:
-    """An engine on the study's database as it is.
+def open_database(url: str | None = None, *, existing: bool = False) -> sa.Engine:
+    """An engine on the study's database as it is; `url` and `existing` as in `connect`.
 
     Raises:
-        StudyError: not a database URL, one in memory, or no driver for it.
+        StudyError: not a database URL, one in memory, no driver for it, or no such file.
     """
     try:
-        parsed = sa.make_url(_chosen(url))
+        parsed = sa.make_url(url or os.environ.get("STUDY_DB") or DEFAULT_URL)
         is_sqlite = parsed.get_backend_name() == "sqlite"
         if is_sqlite and parsed.database in (None, "", ":memory:"):
             raise StudyError("A database in memory keeps nothing; name a file: sqlite:///FILE.")
+        is_file = is_sqlite and not parsed.query
+        if existing and is_file and not Path(parsed.database).exists():
+            raise StudyError(
+                f"There is no database {parsed.database}; python -m study.prepare makes one."
+            )
         engine = sa.create_engine(
             parsed,
-            connect_args=WAITING.get(parsed.get_backend_name(), {}),
+            connect_args=_waiting(parsed.get_backend_name()),
             pool_size=THREADS,
             pool_timeout=LOCK_SECONDS,
-            pool_pre_ping=not is_sqlite,  # a server that was restarted is not noticed by raters
+            pool_pre_ping=not is_sqlite,  # raters do not notice a restart of the server
             hide_parameters=True,  # answers and names stay out of logs
         )
     except ImportError as error:
@@ -100,18 +107,14 @@ def open_database(url: str | None = None) -> sa.Engine:
     return engine
 
 
-def is_missing(url: str | None) -> bool:
-    """Whether `url`, as in `connect`, is an SQLite file that does not exist."""
-    try:
-        parsed = sa.make_url(_chosen(url))
-    except ArgumentError:
-        return False
-    is_file = parsed.get_backend_name() == "sqlite" and parsed.database and not parsed.query
-    return bool(is_file) and not Path(parsed.database).exists()
-
-
-def _chosen(url: str | None) -> str:
-    return url or os.environ.get("STUDY_DB") or DEFAULT_URL
+def _waiting(backend: str) -> dict:
+    """What a driver is told about waiting."""
+    if backend == "sqlite":
+        return {"timeout": LOCK_SECONDS}
+    if backend == "postgresql":
+        limits = f"-c lock_timeout={LOCK_SECONDS}s"
+        return {"connect_timeout": LOCK_SECONDS, "options": limits}
+    return {}
 
 
 def _set_up_sqlite(connection, _) -> None:
@@ -138,6 +141,8 @@ def reading(engine: sa.Engine) -> Iterator[Session]:
         with Session(engine) as session:
             yield session
     except (DBAPIError, TimeoutError) as error:
+        if not _is_trouble(error):
+            raise
         raise StudyError(f"The study's database cannot be read: {_reason(error)}.") from None
 
 
@@ -156,13 +161,18 @@ def writing(engine: sa.Engine) -> Iterator[Session]:
         ):
             yield session
     except (DBAPIError, TimeoutError) as error:
+        if not _is_trouble(error):
+            raise
         raise StudyError(f"Not saved: {_reason(error)}. Please try again.") from None
 
 
 @contextmanager
 def _turn(engine: sa.Engine) -> Iterator[None]:
-    """SQLite lets one write at a time, and who waits for it asks again and again, ever more
-    seldom: the threads of this process had better stand in line."""
+    """Let the threads of this process queue for a write.
+
+    SQLite allows one write at a time, and a connection that waits for it polls at ever longer
+    intervals, so that others would overtake it.
+    """
     if engine.dialect.name != "sqlite":
         yield
         return
@@ -175,17 +185,34 @@ def _turn(engine: sa.Engine) -> Iterator[None]:
         turn.release()
 
 
+def _is_trouble(error: SQLAlchemyError) -> bool:
+    """Whether the database is in trouble, and not a statement of this program wrong."""
+    if isinstance(error, OperationalError):  # where SQLite also puts mistakes in statements
+        return getattr(error.orig, "sqlite_errorcode", None) != sqlite3.SQLITE_ERROR
+    expected = isinstance(error, (InterfaceError, IntegrityError, TimeoutError))
+    return expected or _is_read_only(error) or _is_damaged(error)
+
+
+def _is_read_only(error: SQLAlchemyError) -> bool:
+    return "readonly" in _detail(error) or "read-only" in _detail(error)
+
+
+def _is_damaged(error: SQLAlchemyError) -> bool:
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
 def _detail(error: SQLAlchemyError) -> str:
     return str(getattr(error, "orig", None) or error).partition("\n")[0].rstrip(".")
 
 
 def _reason(error: SQLAlchemyError) -> str:
-    """For a rater: in plain words, and without what a driver tells of servers and tables."""
+    """For raters: in plain words, and without what a driver tells of servers and tables."""
     detail = _detail(error)
     log.warning("database: %s", detail)
     if "locked" in detail or "lock timeout" in detail:
         return "another program keeps the database locked"
-    if "readonly" in detail or "read-only" in detail:
+    if _is_read_only(error):
         return "the database is read-only"
     if isinstance(error, IntegrityError):
         return "it contradicts what is stored already"

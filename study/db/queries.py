@@ -2,8 +2,8 @@
 
 import hashlib
 import re
+from typing import TYPE_CHECKING
 
-import pandas as pd
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
@@ -20,16 +20,31 @@ from study.db.tables import (
 )
 from study.errors import StudyError
 
+if TYPE_CHECKING:  # half a second, which commands without tables do not spend
+    import pandas as pd
 
-def find_study(session: Session, name: str | None = None, *, locked: bool = False) -> Study | None:
-    """The study called `name`, or the newest; `locked`: others who want it so wait until the
-    transaction ends.
+PICTURES_AT_ONCE = 8  # in memory
+
+
+def find_study(session: Session, name: str | None = None, *, locked: bool = False) -> Study:
+    """The study called `name`, or the newest.
+
+    Args:
+        session: of the database.
+        name: the study's; None: the newest.
+        locked: let other transactions that ask for the study with `locked` wait for the end of
+            this one.
 
     Raises:
-        StudyError: there is no study of that name.
+        StudyError: there is no study of that name, or none at all.
     """
     if name is None:
-        return session.scalar(sa.select(Study).order_by(Study.id.desc()).limit(1))
+        newest = session.scalar(sa.select(Study).order_by(Study.id.desc()).limit(1))
+        if newest is None:
+            raise StudyError(
+                "There is no study in the database yet; python -m study.prepare makes one."
+            )
+        return newest
     wanted = sa.select(Study).where(Study.name == name)
     study = session.scalar(wanted.with_for_update(key_share=True) if locked else wanted)
     if study is None:
@@ -39,7 +54,7 @@ def find_study(session: Session, name: str | None = None, *, locked: bool = Fals
 
 
 def storage_key(study_name: str) -> str:
-    """Under which a rater's browser keeps the session; the page tells it."""
+    """The key under which a rater's browser keeps the session's token; the page tells it."""
     return f"rating-session-{study_name}"
 
 
@@ -54,44 +69,49 @@ def rater_number(written: str) -> int | None:
     return int(found[1]) if found else None
 
 
-def check_frozen(study: Study) -> None:
-    """Compare the pictures of `study` with the hashes that they were frozen with.
+def check_frozen(session: Session, study: Study) -> None:
+    """Compare the pictures of `study` with the hashes that they were frozen with, in one query.
 
     Raises:
         StudyError: a picture has changed since.
     """
-    for stimulus in study.stimuli:
-        for png, sha256 in (
-            (stimulus.gray_png, stimulus.gray_sha256),
-            (stimulus.color_png, stimulus.color_sha256),
-        ):
+    pictures = session.execute(
+        sa.select(
+            Stimulus.picture,
+            Stimulus.gray_png,
+            Stimulus.gray_sha256,
+            Stimulus.color_png,
+            Stimulus.color_sha256,
+        ).where(Stimulus.study_id == study.id),
+        execution_options={"yield_per": PICTURES_AT_ONCE},
+    )
+    for picture, gray_png, gray_sha256, color_png, color_sha256 in pictures:
+        for png, sha256 in ((gray_png, gray_sha256), (color_png, color_sha256)):
             if hashlib.sha256(png).hexdigest() != sha256:
                 raise StudyError(
-                    f"The picture {stimulus.picture!r} of study {study.name!r} is not the one that"
-                    " was frozen: its SHA-256 differs."
+                    f"The picture {picture!r} of study {study.name!r} is not the one that was"
+                    " frozen: its SHA-256 differs."
                 )
 
 
-def ratings(engine: sa.Engine, study_name: str | None = None) -> pd.DataFrame:
+def ratings(engine: sa.Engine, study_name: str | None = None) -> "pd.DataFrame":
     """All ratings of a study (None: the newest), one a row, without practice and attention check.
 
     Returns:
         columns study, rater, simulated, list, position, picture, kind, condition ("control" or
         "generated"), arm ("control" or the model), rating, shown_at, rated_at, response_ms, and
-        finished (whether the session is); the study's name, None where there is no study, also
-        stands in its `attrs["study"]`.
+        finished (whether the session is).
 
     Raises:
-        StudyError: there is no study of that name, a picture of it was changed, or the database
-            cannot be read.
+        StudyError: there is no such study, a picture of it was changed, or the database cannot be
+            read.
     """
     with reading(engine) as session:
         study = find_study(session, study_name)
-        if study:
-            check_frozen(study)
+        check_frozen(session, study)
         rows = session.execute(
             sa.select(
-                sa.literal(study.name if study else "").label("study"),
+                sa.literal(study.name).label("study"),
                 RatingSession.rater_id.label("rater"),
                 Rater.simulated,
                 RatingSession.list_name.label("list"),
@@ -110,16 +130,14 @@ def ratings(engine: sa.Engine, study_name: str | None = None) -> pd.DataFrame:
             .join(Stimulus)
             .join(RatingSession, RatingSession.id == Trial.session_id)
             .join(Rater, Rater.id == RatingSession.rater_id)
-            .where(RatingSession.study_id == (study.id if study else None))
+            .where(RatingSession.study_id == study.id)
             .where(Stimulus.purpose == "main")
             .order_by(RatingSession.rater_id, Trial.position)
         )
-        table = pd.DataFrame(rows.all(), columns=list(rows.keys()))
-        table.attrs["study"] = study.name if study else None
-        return table
+        return _table(rows)
 
 
-def checks(engine: sa.Engine, study_name: str | None = None) -> pd.DataFrame:
+def checks(engine: sa.Engine, study_name: str | None = None) -> "pd.DataFrame":
     """What the quality checks found: columns rater, name, outcome, detail.
 
     Raises:
@@ -135,10 +153,16 @@ def checks(engine: sa.Engine, study_name: str | None = None) -> pd.DataFrame:
                 QualityCheck.detail,
             )
             .join_from(QualityCheck, RatingSession)
-            .where(RatingSession.study_id == (study.id if study else None))
+            .where(RatingSession.study_id == study.id)
             .order_by(RatingSession.rater_id, QualityCheck.name)
         )
-        return pd.DataFrame(rows.all(), columns=list(rows.keys()))
+        return _table(rows)
+
+
+def _table(rows: sa.Result) -> "pd.DataFrame":
+    import pandas as pd
+
+    return pd.DataFrame(rows.all(), columns=list(rows.keys()))
 
 
 def log_event(

@@ -15,13 +15,21 @@ def now() -> datetime:
 
 
 class UtcDateTime(sa.TypeDecorator):
-    """A moment with its time zone, always UTC, also on SQLite, which forgets it."""
+    """A moment in UTC, with its time zone.
+
+    SQLite stores no time zone, and PostgreSQL returns moments in the zone of the connection.
+    """
 
     impl = sa.DateTime(timezone=True)
     cache_ok = True
 
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        return value and value.astimezone(UTC)
+
     def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
-        return value if value is None or value.tzinfo else value.replace(tzinfo=UTC)
+        if value is None:
+            return None
+        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
 
 
 class Base(DeclarativeBase):

@@ -10,41 +10,37 @@ import sys
 import textwrap
 from pathlib import Path
 
-from study.db.engine import connect, is_missing
-from study.errors import StudyError
+from study import cli
+from study.db.engine import connect
 from study.export.files import export
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Export a study; return 0, or 2 after one sentence on standard error."""
-    parser = argparse.ArgumentParser(
-        prog="python -m study.export",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def _parser() -> argparse.ArgumentParser:
+    parser = cli.parser("study.export", __doc__)
     add = parser.add_argument
     add("--to", metavar="FOLDER", type=Path, required=True, help="new or empty")
     add("--format", choices=("csv", "json", "both"), default="both", help="(default: both)")
     add("--with-participants", action="store_true", help="also who the raters are")
-    add("--study", metavar="NAME", help="which study in the database (default: the newest)")
-    add("--db", metavar="URL", help="database (default: STUDY_DB or the study's SQLite file)")
-    arguments = parser.parse_args(argv)
-    try:
-        if is_missing(arguments.db):
-            raise StudyError(f"There is no database {arguments.db or 'yet'}.")
-        written = export(
-            connect(arguments.db),
-            arguments.to,
-            arguments.study,
-            formats=("csv", "json") if arguments.format == "both" else (arguments.format,),
-            with_participants=arguments.with_participants,
-        )
-    except StudyError as error:
-        print(f"study.export: {error}", file=sys.stderr)
-        return 2
+    cli.add_study(parser)
+    cli.add_database(parser)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Export a study and return an exit code, as `study.cli.run` does."""
+    return cli.run(_parser(), _export, argv)
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    written = export(
+        connect(arguments.db, existing=True),
+        arguments.to,
+        arguments.study,
+        formats=("csv", "json") if arguments.format == "both" else (arguments.format,),
+        with_participants=arguments.with_participants,
+    )
     names = ", ".join(file.name for file in written)
     print(textwrap.fill(f"{arguments.to}: {names}", 100, break_on_hyphens=False))
-    return 0
 
 
 if __name__ == "__main__":

@@ -118,9 +118,7 @@ def export(
     names = [name for name in codebook.TABLES if name != "participants" or with_participants]
     with reading(engine) as database:
         study = find_study(database, study_name)
-        if study is None:
-            raise StudyError("There is no study in the database yet; see study.prepare.")
-        check_frozen(study)
+        check_frozen(database, study)
         tables = {name: _table(database, study, name) for name in names}
         manifest = {"manifest_sha256": study.manifest_sha256, "manifest": study.manifest}
     contents = {"manifest.json": _json(manifest)}

@@ -19,13 +19,13 @@ from pathlib import Path
 from model.data import fruits360
 from model.photos import PhotoError
 from model.weights import DEFAULT_WEIGHTS, WeightsError
-from study.cli import run
+from study import cli
 from study.db.engine import connect, reading
 from study.db.queries import find_study
 from study.errors import StudyError
 from study.plan.config import CONTROL, StudyConfig, arm_label, read_study_file
 from study.plan.texts import Texts, as_toml
-from study.prepare.freeze import _shorthand, prepare
+from study.prepare.freeze import prepare, shorthand
 from study.prepare.manifest import as_text
 
 TEMPLATE = Path(__file__).with_name("template.toml")
@@ -46,20 +46,16 @@ def _config_of_flags(arguments: argparse.Namespace) -> StudyConfig:
             fields[name] = getattr(arguments, name)
     if arguments.step is not None:
         fields["scale"] = {"step": arguments.step}
-    return _shorthand(**fields)
+    return shorthand(**fields)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m study.prepare",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = cli.parser("study.prepare", __doc__)
     add = parser.add_argument
     add("file", nargs="?", type=Path, metavar="FILE.toml", help="the study file")
     add("--template", action="store_true", help="print a study file with every field")
     add("--texts", action="store_true", help="print all that raters read, to translate")
-    add("--db", metavar="URL", help="database (default: STUDY_DB or the study's SQLite file)")
+    cli.add_database(parser)
     add("--data", metavar="DIR", help="the Fruits-360 folder (default: FRUITS360_DIR)")
     without = parser.add_argument_group("without a file")
     add = without.add_argument
@@ -73,38 +69,36 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Prepare a study; return 0, or 2 after a sentence for each mistake on standard error."""
-    arguments = _parser().parse_args(argv)
+    """Prepare a study and return an exit code, as `study.cli.run` does; each mistake in a study
+    file has a sentence of its own."""
+    errors = (StudyError, WeightsError, PhotoError, fruits360.DataError)
+    return cli.run(_parser(), _prepare, argv, errors=errors)
+
+
+def _prepare(arguments: argparse.Namespace) -> None:
     if arguments.template:
         print(TEMPLATE.read_text(encoding="utf-8"), end="")
-        return 0
+        return
     if arguments.texts:
         print(as_toml(Texts()), end="")
-        return 0
-    try:
-        base, sha256 = Path(), None
-        if arguments.file:
-            for flag in ("rendered", "weights", "name", "pairs", "seed", "step"):
-                given = getattr(arguments, flag)
-                if given is not None and given is not False:
-                    raise StudyError(f"With a study file leave out --{flag}: the file says it.")
-            config = read_study_file(arguments.file)
-            base = arguments.file.parent
-            sha256 = hashlib.sha256(arguments.file.read_bytes()).hexdigest()
-        else:
-            config = _config_of_flags(arguments)
-        engine = connect(arguments.db)
-        options = {"base": base, "data": arguments.data, "file_sha256": sha256}
-        if prepare(engine, config, **options):
-            print(f"The study {config.name!r} had no ratings yet and is replaced.\n")
-        with reading(engine) as session:
-            print(as_text(find_study(session, config.name)))
-    except (StudyError, WeightsError, PhotoError, fruits360.DataError) as error:
-        for line in str(error).splitlines():
-            print(f"study.prepare: {line}", file=sys.stderr)
-        return 2
-    return 0
+        return
+    base, sha256 = Path(), None
+    if arguments.file:
+        for flag in ("rendered", "weights", "name", "pairs", "seed", "step"):
+            given = getattr(arguments, flag)
+            if given is not None and given is not False:
+                raise StudyError(f"With a study file leave out --{flag}: the file says it.")
+        config = read_study_file(arguments.file)
+        base = arguments.file.parent
+        sha256 = hashlib.sha256(arguments.file.read_bytes()).hexdigest()
+    else:
+        config = _config_of_flags(arguments)
+    engine = connect(arguments.db)
+    if prepare(engine, config, base=base, data=arguments.data, file_sha256=sha256):
+        print(f"The study {config.name!r} had no ratings yet and is replaced.\n")
+    with reading(engine) as session:
+        print(as_text(find_study(session, config.name)))
 
 
 if __name__ == "__main__":
-    run(main)
+    sys.exit(main())

@@ -13,7 +13,6 @@ from model.colorizer.pipeline import Colorizer
 from model.data import fruits360
 from study.db import tables
 from study.db.engine import reading, writing
-from study.db.queries import find_study
 from study.db.tables import Rating, RatingSession, Stimulus, Study, Trial
 from study.errors import StudyError
 from study.plan.config import StudyConfig, arm_weights
@@ -138,19 +137,22 @@ def prepare_ready_study(engine: sa.Engine) -> None:
     Raises:
         StudyError: nothing could be saved.
     """
-    with reading(engine) as session:
-        if find_study(session) is not None:
-            return
+    if _has_studies(engine):
+        return
     try:
-        ready = _shorthand(name=READY_STUDY, pictures="rendered", seed=0)
+        ready = shorthand(name=READY_STUDY, pictures="rendered", seed=0)
         prepare(engine, ready, replace=False)
     except StudyError:
-        with reading(engine) as session:
-            if find_study(session) is None:  # else another server was faster
-                raise
+        if not _has_studies(engine):  # else another server was faster
+            raise
 
 
-def _shorthand(**fields) -> StudyConfig:
+def _has_studies(engine: sa.Engine) -> bool:
+    with reading(engine) as session:
+        return session.scalar(sa.select(Study.id).limit(1)) is not None
+
+
+def shorthand(**fields) -> StudyConfig:
     """A study with these fields, and defaults for what raters are told.
 
     Raises:

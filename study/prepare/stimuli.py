@@ -28,15 +28,19 @@ from study.errors import StudyError
 from study.plan import design
 from study.plan.config import CONTROL, StudyConfig
 
-SIDE = 256  # pixels: of a rendered picture, and at most of a photo's longer side
+# Side of a rendered picture, and the most that a photo's longer side may have, in pixels.
+SIDE = 256
 SKY_BLUE = (0, 150, 255)
-ATTENTION = "sky blue"  # the arm of the attention check
+# Name of the arm that the attention check is in.
+ATTENTION = "sky blue"
 
 
 @dataclass(frozen=True)
 class Photo:
-    """A picture in its true colours, (H, W, 3) uint8. `name` says where it is from and never
-    reaches a rater."""
+    """A picture in its true colours, (H, W, 3) uint8 RGB.
+
+    `name` says where it is from and is never told to raters.
+    """
 
     name: str
     kind: str
@@ -51,7 +55,8 @@ class Candidate:
     load: Callable[[], np.ndarray]
 
 
-Pool = dict[str, list[Candidate]]  # of each kind, in the order in which they are drawn
+# The candidates of each kind, in the order in which they are drawn.
+Pool = dict[str, list[Candidate]]
 
 
 def rendered_pool(count: int, rng: np.random.Generator) -> Pool:
@@ -149,7 +154,7 @@ def make(
     extra: list[Photo],
     colorizers: Mapping[str, Colorizer],
 ) -> Iterator[Stimulus]:
-    """Every picture of the study in every arm that somebody may see it in.
+    """Every picture of the study in every arm that a rater may see it in.
 
     Args:
         config: the study.
@@ -182,8 +187,13 @@ def _stimulus(
     purpose: str = "main",
     list_name: str | None = None,
 ) -> Stimulus:
-    gray = _png(recolor(photo.rgb, None))
-    color = _png(_colored(photo.rgb, arm, colorizers))
+    if arm == CONTROL:
+        colored = recolor(photo.rgb, rgb_to_lab(photo.rgb)[..., 1:])
+    elif purpose == "attention":
+        colored = _painted_blue(photo.rgb)
+    else:
+        colored = colorizers[arm].colorize(photo.rgb)
+    gray, color = _png(recolor(photo.rgb, None)), _png(colored)
     return Stimulus(
         token=secrets.token_urlsafe(16),
         purpose=purpose,
@@ -199,14 +209,10 @@ def _stimulus(
     )
 
 
-def _colored(rgb: np.ndarray, arm: str, colorizers: Mapping[str, Colorizer]) -> np.ndarray:
-    if arm not in (CONTROL, ATTENTION):
-        return colorizers[arm].colorize(rgb)
-    ab = rgb_to_lab(rgb)[..., 1:]
-    if arm == ATTENTION:
-        blue = rgb_to_lab(np.uint8([[SKY_BLUE]]))[0, 0, 1:]
-        ab = np.where(fruit_mask(rgb)[..., None], blue, ab)
-    return recolor(rgb, ab)
+def _painted_blue(rgb: np.ndarray) -> np.ndarray:
+    """The photo with blue fruit."""
+    blue = rgb_to_lab(np.uint8([[SKY_BLUE]]))[0, 0, 1:]
+    return recolor(rgb, np.where(fruit_mask(rgb)[..., None], blue, rgb_to_lab(rgb)[..., 1:]))
 
 
 def _png(rgb: np.ndarray) -> bytes:

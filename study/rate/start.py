@@ -4,7 +4,7 @@ import hashlib
 import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import numpy as np
@@ -100,7 +100,7 @@ def begin(
         if identity and (token := _token_of(database, study, identity)):
             session = find(database, token, study_name)
         else:
-            if created_at not in (None, study.created_at.isoformat()):
+            if created_at is not None and not _is_moment(created_at, study.created_at):
                 raise StudyError(config.texts.changed)
             rng = rng or np.random.default_rng()
             session = _new_session(database, study, config, simulated=simulated, rng=rng)
@@ -125,6 +125,14 @@ def known(engine: Engine, study_name: str, identity: Identity) -> str | None:
     """
     with reading(engine) as database:
         return _token_of(database, find_study(database, study_name), identity)
+
+
+def _is_moment(told: str, moment: datetime) -> bool:
+    """Whether `told`, in ISO format, is this moment, in whatever time zone."""
+    try:
+        return datetime.fromisoformat(told) == moment
+    except (TypeError, ValueError):
+        return False
 
 
 def _token_of(database: Session, study: Study, identity: Identity) -> str | None:

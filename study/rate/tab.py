@@ -78,7 +78,7 @@ def build(
     """
     with reading(engine) as database:
         study = find_study(database, study_name)
-        check_frozen(study)
+        check_frozen(database, study)
         pictures_from, created_at = study.pictures_from, study.created_at.isoformat()
         config = StudyConfig.frozen(study.config)
     with gr.Column(elem_id="rate"):

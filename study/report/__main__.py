@@ -11,7 +11,7 @@ import json
 import sys
 from pathlib import Path
 
-from study.cli import run
+from study import cli
 from study.report import plots
 from study.report.findings import findings
 from study.report.page import as_html
@@ -21,39 +21,33 @@ from study.report.text import as_text
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Print the report; return 0, or 2 after one sentence on standard error."""
-    args = _parser().parse_args(argv)
-    try:
-        source = load(
-            args.ratings,
-            url=args.db,
-            study=args.study,
-            unfinished=args.unfinished,
-            pictures=bool(args.html),
-        )
-        report = findings(source)
-        _write(args, source, report)
-    except ReportError as error:
-        print(f"study.report: {error}", file=sys.stderr)
-        return 2
+    """Print the report and return an exit code, as `study.cli.run` does."""
+    return cli.run(_parser(), _report, argv)
+
+
+def _report(args: argparse.Namespace) -> None:
+    source = load(
+        args.ratings,
+        url=args.db,
+        study=args.study,
+        unfinished=args.unfinished,
+        pictures=bool(args.html),
+    )
+    report = findings(source)
+    _write(args, source, report)
     if args.json:
         print(json.dumps(report, indent=2, allow_nan=False))
     elif args.csv == "-" and report["ratings"]:
         print(summary_csv(report), end="")
     else:
         print(as_text(report))
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        "python -m study.report",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = cli.parser("study.report", __doc__)
+    cli.add_database(parser)
+    cli.add_study(parser)
     add = parser.add_argument
-    add("--db", metavar="URL", help="database (default: STUDY_DB or the study's SQLite file)")
-    add("--study", metavar="NAME", help="which study in the database (default: the newest)")
     add("--ratings", metavar="FILE.csv", type=Path, help="analyse this file, not the database")
     add("--unfinished", action="store_true", help="count the ratings of unfinished sessions too")
     add("--html", metavar="FILE", type=Path, help="write the report as a page, in one file")
@@ -87,4 +81,4 @@ def _write(args: argparse.Namespace, source: Source, report: dict) -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    sys.exit(main())

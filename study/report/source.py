@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, undefer
 
 from study.db import queries
-from study.db.engine import connect, is_missing, reading
+from study.db.engine import connect, reading
 from study.db.tables import Event, Rater, RatingSession, Stimulus, Study
 from study.errors import StudyError
 from study.plan.config import StudyConfig
@@ -20,7 +20,7 @@ from study.stats.ratings import CONDITIONS, CONTROL, check_ratings
 YES_OR_NO = {"true": True, "1": True, "false": False, "0": False}
 
 
-class ReportError(Exception):
+class ReportError(StudyError):
     """One sentence for the person who asked for the report."""
 
 
@@ -98,7 +98,7 @@ def load(
     Ratings of unfinished sessions count only if `unfinished`; the pictures are read only if wanted.
 
     Raises:
-        ReportError: flags that contradict each other, or a source that cannot be used.
+        StudyError: flags that contradict each other, or a source that cannot be used.
     """
     if file and (url or study):
         raise ReportError("--ratings reads a file; leave out --db and --study.")
@@ -126,22 +126,15 @@ def read_database(url: str | None, name: str | None, *, pictures: bool = False) 
     """A study with all its ratings, checked when they were stored.
 
     Raises:
-        ReportError: there is no such study, or the database cannot be read.
+        StudyError: there is no such study, or the database cannot be read.
     """
-    if is_missing(url):
-        raise ReportError(f"There is no database {url or 'yet'}.")
-    try:
-        engine = connect(url)
-        with reading(engine) as session:
-            study = queries.find_study(session, name)
-            if study is None:
-                raise ReportError("There is no study in the database yet; see study.prepare.")
-            frozen = _frozen(study, _pictures(session, study) if pictures else [])
-            sessions = _sessions(session, study)
-            name = study.name
-        table, checks = queries.ratings(engine, name), queries.checks(engine, name)
-    except StudyError as error:
-        raise ReportError(error) from error
+    engine = connect(url, existing=True)
+    with reading(engine) as session:
+        study = queries.find_study(session, name)
+        frozen = _frozen(study, _pictures(session, study) if pictures else [])
+        sessions = _sessions(session, study)
+        name = study.name
+    table, checks = queries.ratings(engine, name), queries.checks(engine, name)
     config = frozen.config
     if _names_models(config):
         table["condition"] = table["arm"]

@@ -21,7 +21,8 @@ from pathlib import Path
 
 import numpy as np
 
-from study.cli import run
+from study import cli
+from study.errors import StudyError
 from study.simulate.population import Population
 from study.simulate.readme import readme
 from study.simulate.runs import calibrate, design, power
@@ -32,22 +33,14 @@ SPREADS = ("rater_sd", "picture_sd", "rater_effect_sd", "picture_effect_sd", "no
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one of the commands; return 0, or 2 after one sentence on standard error."""
-    args = _parser().parse_args(argv)
-    try:
-        args.command(args)
-    except OSError as error:
-        print(f"study.simulate: {error.filename}: {error.strerror}.", file=sys.stderr)
-        return 2
-    except ValueError as error:
-        print(f"study.simulate: {error}", file=sys.stderr)
-        return 2
-    return 0
+    """Run one of the commands and return an exit code, as `study.cli.run` does."""
+    return cli.run(
+        _parser(), lambda args: args.command(args), argv, errors=(StudyError, ValueError)
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("python -m study.simulate", description=__doc__)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser = cli.parser("study.simulate", __doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, make, text in (
         ("design", design, "what the paper's design finds where nothing is"),
@@ -73,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(command=_run)
     add = command.add_argument
     add("--into", metavar="URL", required=True, help="the database; a new one gets the ready study")
-    add("--study", metavar="NAME", help="which study in it (default: the newest)")
+    cli.add_study(command)
     add("--raters", type=_count, default=24, help="how many (default: %(default)s)")
     add("--lazy", type=int, default=0, help="of them, without care (default: %(default)s)")
     add("--effect", type=_points, default=1.0, help="control minus model, in points (default: 1)")
@@ -87,10 +80,13 @@ def _add_common(command: argparse.ArgumentParser) -> None:
 
 
 def _write_table(args: argparse.Namespace) -> None:
-    args.out.mkdir(parents=True, exist_ok=True)
-    table = args.make(args.studies, args.seed)
-    table.to_csv(args.out / f"{args.name}.csv", index=False)
-    (args.out / "README.md").write_text(readme(args.out))
+    try:
+        args.out.mkdir(parents=True, exist_ok=True)
+        table = args.make(args.studies, args.seed)
+        table.to_csv(args.out / f"{args.name}.csv", index=False)
+        (args.out / "README.md").write_text(readme(args.out))
+    except OSError as error:
+        raise StudyError(f"{error.filename}: {error.strerror}.") from None
     print(f"Wrote {args.out / args.name}.csv and README.md.")
 
 
@@ -115,20 +111,16 @@ def _print_power(args: argparse.Namespace) -> None:
 def _run(args: argparse.Namespace) -> None:
     from study.db import queries
     from study.db.engine import connect, reading
-    from study.errors import StudyError
     from study.prepare import freeze as prepare
     from study.simulate import raters as simulated
 
     rng = np.random.default_rng(args.seed)
     raters = simulated.crowd(args.raters, rng, effect=args.effect, lazy=args.lazy)
-    try:
-        engine = connect(args.into)
-        prepare.prepare_ready_study(engine)
-        with reading(engine) as session:
-            name = queries.find_study(session, args.study).name
-        simulated.run(engine, name, raters, rng)
-    except StudyError as error:
-        raise ValueError(error) from error
+    engine = connect(args.into)
+    prepare.prepare_ready_study(engine)
+    with reading(engine) as session:
+        name = queries.find_study(session, args.study).name
+    simulated.run(engine, name, raters, rng)
     print(f"{len(raters)} simulated raters went through the study {name}.")
 
 
@@ -161,4 +153,4 @@ def _positive(text: str) -> float:
 
 
 if __name__ == "__main__":
-    run(main)
+    sys.exit(main())

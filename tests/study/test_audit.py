@@ -2,24 +2,27 @@
 
 import dataclasses
 import io
-import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 from PIL import Image
 
-from study.audit import page as audit_page
+from study.audit import sent, served
 from study.audit import stored as audit
-from study.db import queries
 from study.db.engine import connect
-from study.prepare import freeze as prepare
+from study.db.tables import Base
+from study.prepare import freeze
 from study.rate import Identity, begin
-from study.report.source import read_database
-from study.status import status
-from tests.support import tiny_study
-from tests.support.server import ROOT, Server
+from study.simulate.raters import crowd, run
+from tests.support.engines import each_engine
+from tests.support.server import ROOT
+from tests.support.tiny_study import STUDY, add_study
+
+NAMES = {7.0: "control", 8.0: "generated"}
 
 
 @pytest.fixture(scope="module")
@@ -27,12 +30,13 @@ def frozen(ready_study):
     return audit.load(connect(f"sqlite:///{ready_study}"), None)
 
 
-@pytest.fixture(scope="module")
-def server(ready_study, tmp_path_factory):
-    file = shutil.copy(ready_study, tmp_path_factory.mktemp("server"))
-    running = Server(f"sqlite:///{file}")
-    yield running
-    running.stop()
+def contents(engine: sa.Engine) -> dict[str, list]:
+    """The rows of each table."""
+    with engine.connect() as connection:
+        return {
+            table.name: connection.execute(sa.select(table)).all()
+            for table in Base.metadata.sorted_tables
+        }
 
 
 def failed(frozen, change) -> list[str]:
@@ -90,32 +94,104 @@ def test_files_whose_sizes_keep_the_conditions_apart_fail_however_few(pictures):
     assert audit._separates("tokens, which are random", sizes, random=True).passed == (pictures < 7)
 
 
-def test_a_page_that_runs_another_study_or_database_is_left_alone(server, tmp_path):
-    url = server.flags[server.flags.index("--db") + 1]
-    engine, elsewhere = connect(url), connect(f"sqlite:///{tmp_path / 's.sqlite'}")
-    prepare.prepare_ready_study(elsewhere)
-    tiny_study.add_study(engine, name="newer")
-    before = status(engine, prepare.READY_STUDY).total.started
-    command = [sys.executable, "-m", "study.audit", "--url", server.url, "--sessions", "1", "--db"]
-    asked = {"cwd": ROOT, "capture_output": True, "text": True}
-    refused = subprocess.run([*command, url, "--study", "newer"], **asked)
-    assert "does not run the study 'newer'" in refused.stderr
-    assert status(engine, prepare.READY_STUDY).total.started == before
-    refused = subprocess.run([*command, str(elsewhere.url)], **asked)
-    assert "uses another database" in refused.stderr
-    assert queries.ratings(engine, prepare.READY_STUDY).empty
+def record(condition: str, **changes) -> sent.Record:
+    """What a blind page would send in a session with one pair, named after its condition."""
+    number = 7.0 + (condition == "generated")
+    return sent.Record(
+        **{
+            "texts": ["How good is the colorization?"],
+            "fields": {condition: {"bytes": 900.0}},
+            "pictures": {f"{condition} {place}": {"bytes": 200.0} for place in (1, 2)},
+            "refused": [404],
+            "config": {"run_history": False},
+        }
+        | {name: change(number) for name, change in changes.items()}
+    )
 
 
-def test_whole_sessions_on_a_running_page_tell_nothing_and_leave_nobody(server):
-    url = server.flags[server.flags.index("--db") + 1]
-    command = [sys.executable, "-m", "study.audit", "--db", url, "--url", server.url]
-    command += ["--study", prepare.READY_STUDY]
-    left = Identity(f"{audit_page.AUDITOR}that was killed")
-    begin(connect(url), prepare.READY_STUDY, consent=True, identity=left)
-    done = subprocess.run([*command, "--sessions", "2"], cwd=ROOT, capture_output=True, text=True)
+def found(frozen, **changes) -> list[str]:
+    """The checks that fail on what a page sends, over sessions of either condition."""
+    conditions = ["control", "generated"] * 12
+    records = [record(condition, **changes) for condition in conditions]
+    told = {name: (name, (f"{name} 1", f"{name} 2")) for name in conditions}
+    study, pictures = frozen
+    findings = [
+        sent.words(study, pictures, records),
+        sent.fields(records, told),
+        sent.refused(records),
+        sent.settings(records),
+    ]
+    return [finding.what for finding in findings if not finding.passed]
+
+
+def test_a_page_that_tells_nothing_passes(frozen):
+    assert found(frozen) == []
+    assert sent.parameters({"A": 2, "B": 1}).passed
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"texts": lambda _: ["the pair is a control"]}, "words that tell"),
+        ({"fields": lambda number: {NAMES[number]: {"bytes": number}}}, "follows the condition"),
+        (
+            {"pictures": lambda number: {f"{NAMES[number]} 1": {"headers": number}}},
+            "follows the condition",
+        ),
+        ({"refused": lambda _: [404, 200]}, "no picture can be fetched"),
+        ({"config": lambda _: {"run_history": True}}, "run history"),
+        ({"buttons": lambda _: 1}, "share buttons"),
+    ],
+)
+def test_a_page_that_tells_the_condition_is_found(frozen, changes, told):
+    (what,) = found(frozen, **changes)
+    assert told in what
+
+
+def test_a_page_that_sends_a_picture_name_or_hash_or_lets_raters_choose_is_found(frozen):
+    study, pictures = frozen
+    for secret in (pictures[0].name, pictures[0].token, study.manifest_sha256):
+        assert any(
+            "words that tell" in what
+            for what in found(frozen, texts=lambda _, secret=secret: [secret])
+        )
+    assert not sent.parameters({"A": 3, "B": 1}).passed
+
+
+@each_engine
+def test_the_copy_has_the_study_without_its_raters_and_is_thrown_away(db_url):
+    engine = connect(db_url)
+    add_study(engine, pairs=2, quota=1)
+    add_study(engine, name="another", pairs=2)
+    run(engine, STUDY, crowd(1, np.random.default_rng(0)), np.random.default_rng(0))
+    study, pictures = audit.load(engine, STUDY)
+    with served.copied(engine, study) as copy:
+        again, copied_pictures = audit.load(copy, None)
+        assert (again.name, again.created_at) == (study.name, study.created_at)
+        assert again.manifest == study.manifest
+        assert sorted(copied_pictures, key=repr) == sorted(pictures, key=repr)
+        filled = {name for name, rows in contents(copy).items() if rows}
+        assert filled == {"study", "stimulus"}
+        token, _ = begin(copy, STUDY, consent=True)
+        assert begin(copy, STUDY, consent=True).token != token, "there is room for everybody"
+        file = Path(copy.url.database)
+    assert not file.exists()
+
+
+@pytest.mark.browser
+@pytest.mark.process
+def test_whole_sessions_on_the_page_tell_nothing_and_leave_the_study_as_it_was(tmp_path):
+    engine = connect(f"sqlite:///{tmp_path / 'study.sqlite'}")
+    config = freeze.shorthand(
+        name="live", pictures="rendered", seed=0, pairs=4, practice=1, quota=1
+    )
+    freeze.prepare(engine, config)
+    run(engine, "live", crowd(1, np.random.default_rng(0)), np.random.default_rng(0))
+    begin(engine, "live", consent=True, identity=Identity("somebody"))
+    before = contents(engine)
+    command = [sys.executable, "-m", "study.audit", "--page", "--sessions", "2"]
+    command += ["--db", str(engine.url)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert "13 of 13 checks passed, on the frozen pictures and the page." in done.stdout
     assert done.returncode == 0
-    assert queries.ratings(connect(url), prepare.READY_STUDY).empty
-    assert read_database(url, prepare.READY_STUDY).sessions.forgotten == 0, (
-        "the audit's own raters are none"
-    )
+    assert contents(engine) == before

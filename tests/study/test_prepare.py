@@ -4,6 +4,7 @@ import hashlib
 import io
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import sqlalchemy as sa
 from PIL import Image
 
 from model.color import rgb_to_lab_exact
+from model.data import rendered
 from model.metrics import fruit_mask
 from model.weights import weights_path
 from study.db import queries
@@ -20,7 +22,7 @@ from study.errors import StudyError
 from study.plan import design
 from study.plan.config import StudyConfig
 from study.prepare import __main__ as prepare
-from study.prepare import freeze
+from study.prepare import freeze, stimuli
 from study.prepare.manifest import digest
 from study.rate import Identity, begin, resume
 from tests.support.engines import each_engine
@@ -194,6 +196,18 @@ def test_the_attention_check_is_blue_fruit_and_otherwise_like_any_pair(study):
     assert np.abs(np.ptp(rgb[~fruit], axis=-1)).mean() < 20, "on white"
     others = {(len(s.gray_png), len(s.color_png)) for s in of(study, "main")}
     assert others == {(len(check.gray_png), len(check.color_png))}
+
+
+def test_a_model_may_be_called_like_the_arm_of_the_attention_check():
+    config = StudyConfig(
+        name="x", title="x", contact="x", arms=("control", "sky blue"), pairs=2, practice=2
+    )
+    gray = SimpleNamespace(colorize=lambda rgb: np.full_like(rgb, 128))
+    photo = stimuli.Photo("apple", "apple", rendered.render("Apple Rendered Red", size=64))
+    made = list(stimuli.make(config, [photo] * 2, [photo] * 3, {"sky blue": gray}))
+    for stimulus in made:
+        is_gray = (pixels(stimulus.color_png) == 128).all()
+        assert is_gray == (stimulus.condition == "generated" and stimulus.purpose != "attention")
 
 
 # Frozen
