@@ -43,7 +43,7 @@ def grey(photo: np.ndarray) -> np.ndarray:
     return np.repeat(photo[..., None], 3, axis=2)
 
 
-SIZES = [(1, 1), (1, 500), (500, 1), (3000, 20), (333, 517), (2, 3)]
+SIZES = [(1, 1), (1, 500), (500, 1), (333, 517)]
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -142,7 +142,7 @@ def test_threads_get_what_one_after_the_other_gets(colorizer):
     expected = [colorizer.colorize(photo) for photo in photos]
     with ThreadPoolExecutor(4) as pool:
         for result, wanted in zip(
-            pool.map(colorizer.colorize, 5 * photos), 5 * expected, strict=True
+            pool.map(colorizer.colorize, 3 * photos), 3 * expected, strict=True
         ):
             np.testing.assert_array_equal(result, wanted)
 
@@ -189,9 +189,9 @@ def test_a_fruits_360_picture_stays_as_it_is():
     np.testing.assert_array_equal(painter().prepare(photo).small, photo)
 
 
-@pytest.mark.parametrize("size", [256, 512, 1024, 2000])
-def test_a_fruit_that_fills_a_white_picture_is_shown_at_100_pixels(size):
-    assert seen(cv2.resize(render("Apple Rendered Red", size=500), (size, size))) == (100, 100)
+@pytest.mark.parametrize("size", [256, 2000])
+def test_a_fruit_that_fills_a_white_picture_is_shown_at_100_pixels(apple, size):
+    assert seen(cv2.resize(apple, (size, size))) == (100, 100)
 
 
 def test_small_fruit_on_white_looks_nearly_the_same_mirrored_and_photos_take_one_view():
@@ -230,8 +230,6 @@ def test_a_small_fruit_on_white_is_not_shown_larger_than_a_photo():
     ("size", "expected"),
     [
         ((256, 256), (256, 256)),
-        ((512, 512), (256, 256)),
-        ((1024, 1024), (256, 256)),
         ((600, 1200), (128, 256)),
         ((180, 120), (180, 120)),
     ],
@@ -361,9 +359,8 @@ def test_specks_that_a_network_leaves_at_a_pin_are_smoothed(photo):
     assert np.abs(np.diff(pinned, axis=0)).max() < 10 > np.abs(np.diff(pinned, axis=1)).max()
 
 
-@pytest.mark.parametrize("colorizer", [painter(), Colorizer.load("colornet")])
-def test_of_two_pins_at_one_place_the_later_counts(colorizer):
-    photo = scene(200, 256)
+def test_of_two_pins_at_one_place_the_later_counts():
+    colorizer, photo = painter(), scene(200, 256)
     red, blue = Pin(50, 50, RED_PIN), Pin(50, 50, (30, 40, 200))
     for pins, later in (([red, blue], blue), ([blue, red], red)):
         np.testing.assert_array_equal(
@@ -381,7 +378,7 @@ def test_of_a_pins_colour_only_a_and_b_count():
     assert np.abs(difference).max() <= 4
 
 
-@pytest.mark.parametrize("vividness", [0, 0.5, 1, 2])
+@pytest.mark.parametrize("vividness", [0, 2])
 def test_luminance_is_kept_with_pins_and_vividness(apple, vividness):
     pins = [Pin(100, 120, (255, 0, 0)), Pin(5, 5, (0, 0, 255)), Pin(80, 150, (0, 255, 0))]
     for photo in (apple, random_photo(300, 260)):

@@ -15,7 +15,7 @@ from model.color import rgb_to_lab_exact
 from model.colorizer.__main__ import main
 from model.colorizer.output import colorized_name, save_png
 from model.colorizer.pins import MAX_PINS, Pin
-from model.colorizer.pipeline import NO_OTHERS, Colorizer
+from model.colorizer.pipeline import NO_OTHERS, UNKNOWN, Colorizer
 from model.data.rendered import render
 from model.photos import read_photo
 from model.weights import available_weights
@@ -35,8 +35,8 @@ def luminance(rgb: np.ndarray) -> np.ndarray:
     return rgb_to_lab_exact(rgb)[..., 0]
 
 
-def run(*arguments) -> int:
-    return main([str(argument) for argument in arguments])
+def run(*arguments, weights: str = "paper") -> int:
+    return main([*map(str, arguments), "--weights", weights])
 
 
 def results(out: Path) -> list[str]:
@@ -94,12 +94,14 @@ def test_a_broken_photo_is_named_and_the_others_are_done(album, tmp_path, capsys
     assert len(results(tmp_path / "out")) == 14
 
 
-def test_the_command_line_and_the_function_give_the_same(album, tmp_path):
-    run(album / "photo3.png", "--out", tmp_path / "out")
+def test_the_command_line_and_the_function_give_the_same(tmp_path, capsys):
+    page = np.where(np.random.default_rng(1).random((90, 120)) < 0.1, 0, 200).astype(np.uint8)
+    Image.fromarray(page).save(tmp_path / "page.png")
+    assert main([str(tmp_path / "page.png"), "--out", str(tmp_path / "out")]) == 0
     np.testing.assert_array_equal(
-        read_photo(tmp_path / "out" / "photo3-colorized.png"),
-        Colorizer.load().colorize(read_photo(album / "photo3.png")),
+        read_photo(tmp_path / "out" / "page-colorized.png"), Colorizer.load().colorize(page)
     )
+    assert f"page.png: {UNKNOWN}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("given", ["missing.jpg", "missing.txt", "album/notes.md"])
@@ -135,7 +137,7 @@ def test_resuming_finds_each_photos_result_whatever_the_others_are(tmp_path, mon
     asked = set()
     for photos, expected in calls:
         done.clear()
-        assert run(*photos.split(), "--out", "out", "--weights", "paper", "--resume") == 0
+        assert run(*photos.split(), "--out", "out", "--resume") == 0
         assert len(done) == expected, photos
         asked |= {width for name, width in widths.items() if _is_given(name, photos.split())}
         made = [Image.open(Path("out") / name).width for name in results(Path("out"))]
@@ -149,10 +151,10 @@ def _is_given(name: str, photos: list[str]) -> bool:
 def test_a_photo_that_has_changed_is_done_anew_in_its_place(tmp_path):
     photo, out = tmp_path / "pear.png", tmp_path / "out"
     Image.new("L", (5, 8), 99).save(photo)
-    assert run(photo, "--out", out, "--weights", "paper") == 0
+    assert run(photo, "--out", out) == 0
     os.utime(out / "pear-colorized.png", (0, 0))
     Image.new("L", (6, 8), 99).save(photo)
-    assert run(photo, "--out", out, "--weights", "paper", "--resume") == 0
+    assert run(photo, "--out", out, "--resume") == 0
     assert results(out) == ["pear-colorized.png"]
     assert Image.open(out / "pear-colorized.png").width == 6
 
@@ -164,7 +166,7 @@ def test_names_of_results_do_not_depend_on_the_order_of_the_photos(tmp_path):
         Image.new("L", (width, 5)).save(photo)
     made = []
     for out, order in (("one", photos), ("two", photos[::-1])):
-        assert run(*order, "--out", tmp_path / out, "--weights", "paper") == 0
+        assert run(*order, "--out", tmp_path / out) == 0
         files = results(tmp_path / out)
         made.append({name: Image.open(tmp_path / out / name).width for name in files})
     assert made[0] == made[1]
@@ -208,7 +210,7 @@ def test_an_empty_folder_is_no_success(tmp_path, capsys):
 
 
 def test_unknown_weights_are_one_sentence(album, tmp_path, capsys):
-    assert run(album, "--out", tmp_path / "out", "--weights", "nothing") == 2
+    assert run(album, "--out", tmp_path / "out", weights="nothing") == 2
     said = capsys.readouterr().err
     assert said.startswith("model.colorizer: ") and said.count("\n") == 1
     assert "'nothing'" in said and all(name in said for name in available_weights())
@@ -432,11 +434,8 @@ def test_a_pin_is_for_one_photo(album, tmp_path, capsys):
     assert "--pin is for one photo" in error and error.count("\n") == 1
 
 
-PAPER = ("--weights", "paper")
-
-
 def test_a_pin_that_the_weights_cannot_use_is_one_sentence(album, tmp_path, capsys):
-    assert run(album / "photo3.png", "--out", tmp_path / "out", "--pin", "5,5,#ff0000", *PAPER) == 2
+    assert run(album / "photo3.png", "--out", tmp_path / "out", "--pin", "5,5,#ff0000") == 2
     error = capsys.readouterr().err
     assert "--pin: the weights paper take no pins" in error and error.count("\n") == 1
 
@@ -444,6 +443,5 @@ def test_a_pin_that_the_weights_cannot_use_is_one_sentence(album, tmp_path, caps
 def test_alternatives_of_a_network_without_any_are_refused(tmp_path, capsys):
     photo = tmp_path / "photo.png"
     Image.fromarray(np.full((20, 20), 90, np.uint8)).save(photo)
-    given = [str(photo), "--out", str(tmp_path / "out"), "--weights", "paper"]
-    assert main([*given, "--alternatives", "2"]) == 2
+    assert run(photo, "--out", tmp_path / "out", "--alternatives", 2) == 2
     assert "paper have none" in capsys.readouterr().err

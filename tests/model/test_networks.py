@@ -110,7 +110,7 @@ def test_the_layers_are_the_papers(network):
     ]
 
 
-SIZES = [(1, 1), (1, 7), (5, 3), (99, 101), (100, 100), (37, 64)]
+SIZES = [(1, 1), (5, 3), (37, 101)]
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -126,17 +126,18 @@ def test_the_papers_ab_is_never_below_neutral_and_that_of_colornet_is(network, c
     assert network(luminance).min() >= 0 > colornet(luminance).min()
 
 
-@pytest.mark.parametrize("size", [*SIZES, (8, 8), (16, 33), (112, 112)])
-@pytest.mark.parametrize(("kind", "factor"), [(ColorNet, 8), (ZhangNet, 4)])
+@pytest.mark.parametrize("kind", [ColorNet, ZhangNet])
 @torch.inference_mode()
-def test_the_distribution_covers_the_picture_with_places(kind, factor, size):
+def test_the_distribution_covers_the_picture_with_cells(kind):
     torch.manual_seed(0)
-    network, luminance = kind().eval(), torch.rand(1, 1, *size) * 2 - 1
-    ab, logits = network.distribution(luminance)
-    places = [math.ceil(side / factor) for side in size]
-    assert logits.shape == (1, len(AB_BINS), *places)
-    assert torch.isfinite(logits).all()
-    torch.testing.assert_close(ab, network(luminance))
+    network = kind().eval()
+    for size in (*SIZES, (8, 16)):
+        luminance = torch.rand(1, 1, *size) * 2 - 1
+        ab, logits = network.distribution(luminance)
+        cells = [math.ceil(side / network.cell) for side in size]
+        assert logits.shape == (1, len(AB_BINS), *cells)
+        assert torch.isfinite(logits).all()
+        torch.testing.assert_close(ab, network(luminance))
 
 
 @pytest.mark.parametrize("color", [(60, 40), (-40, 30), (0, 0)])
@@ -190,7 +191,9 @@ def test_dropout_leaves_channels_out_in_training_alone(dropout, alike):
         assert torch.equal(network(luminance), network(luminance))
 
 
-def test_every_network_knows_the_scales_it_was_trained_at(any_network):
+def test_every_network_keeps_the_contract(any_network):
+    """What the colorizer asks of each of them; only ColorNet takes hints."""
+    assert any_network.takes_hints == isinstance(any_network, ColorNet)
     assert 50 <= any_network.studio_scale <= any_network.photo_scale <= 512
 
 
@@ -236,8 +239,7 @@ def test_half_as_large_a_file_gives_nearly_the_same_colours(colornet, tmp_path):
 @pytest.mark.parametrize(
     ("kind", "options"),
     [
-        (ColorNet, {"dilation": False, "attention": False}),
-        (ColorNet, {"mean": False}),
+        (ColorNet, {"dilation": False, "mean": False}),
         (ColorNet, {"attention": False, "mean": False}),
         (ZhangNet, {"width": 0.1, "temperature": 1.0}),
     ],
@@ -252,8 +254,10 @@ def test_a_network_with_options_comes_back_with_them(tmp_path, kind, options):
     assert torch.equal(loaded(luminance), network(luminance))
 
 
-@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
-@pytest.mark.parametrize("name", ["to_ab.weight", "stem.1.running_var"])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("to_ab.weight", torch.nan), ("to_ab.bias", -torch.inf), ("stem.1.running_var", torch.inf)],
+)
 def test_weights_that_hold_no_numbers_are_refused(tmp_path, colornet, name, value):
     broken = copy.deepcopy(colornet)
     broken.state_dict()[name][0] = value
@@ -346,19 +350,6 @@ def test_weights_of_another_network_are_refused(tmp_path, state, metadata):
     assert "other.safetensors" in sentence and "PaperNet" in sentence
 
 
-@pytest.mark.parametrize("name", available_weights())
-def test_shipped_weights_load_and_colour_something(name):
-    network = load_network(name)
-    ramp = torch.linspace(-1, 1, 100).expand(1, 1, 100, 100)
-    ab = network(ramp)
-    assert torch.isfinite(ab).all()
-    assert ab.abs().max() > 0.02
-
-
-def test_the_papers_weights_ship():
-    assert "paper" in available_weights()
-
-
 def test_familiarity_tells_pictures_unlike_those_learned_from():
     torch.manual_seed(0)
     learned = [torch.randn(300, 8) * 0.5 + center for center in (0.0, 4.0)]
@@ -382,10 +373,10 @@ def test_familiarity_is_kept_in_the_file(tmp_path):
 
 @torch.inference_mode()
 def test_the_average_of_views_is_mirrored_with_the_picture_and_follows_hints(colornet):
-    luminance, given = torch.rand(2, 1, 100, 84) * 2 - 1, hints(2, 100, 84)
+    luminance, given = torch.rand(1, 1, 100, 84) * 2 - 1, hints(1, 100, 84)
     for inputs in ((luminance,), (luminance, given)):
         ab = colornet.averaged(*inputs)
-        assert ab.shape == (2, 2, 100, 84)
+        assert ab.shape == (1, 2, 100, 84)
         mirrored = colornet.averaged(*(channels.flip(-1) for channels in inputs))
         difference = (mirrored.flip(-1) - ab)[..., 24:-24].abs()
         plain = (colornet(*(c.flip(-1) for c in inputs)).flip(-1) - colornet(*inputs))[..., 24:-24]

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageCms
 from PIL.Image import Transpose
 
-from model.photos import MAX_MEGAPIXELS, SUFFIXES, PhotoError, array_to_rgb, read_photo
+from model.photos import FORMATS, MAX_MEGAPIXELS, PhotoError, array_to_rgb, read_photo
 from tests.support.handmade import bmp_of_runs, png, png_header
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
@@ -227,10 +227,6 @@ def test_a_single_pixel_is_a_photo(tmp_path):
     assert read_photo(tmp_path / "dot.png").tolist() == [[list(GREEN)]]
 
 
-def test_all_promised_endings_are_listed():
-    assert {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif"} <= SUFFIXES
-
-
 def test_an_empty_file_is_refused(tmp_path):
     (tmp_path / "nothing.jpg").touch()
     assert "empty" in refusal(tmp_path / "nothing.jpg")
@@ -244,13 +240,13 @@ def test_what_is_no_image_is_refused(tmp_path, content):
 
 def test_an_image_in_another_format_is_refused_with_the_known_ones(tmp_path):
     quadrants().save(tmp_path / "old.png", format="PCX")
-    assert "JPEG, PNG, WebP, TIFF, BMP or GIF" in refusal(tmp_path / "old.png")
+    assert "is not an image in JPEG, PNG, WebP, TIFF, BMP or GIF." in refusal(tmp_path / "old.png")
 
 
-@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF"])
+@pytest.mark.parametrize("format", FORMATS)
 def test_a_truncated_file_is_refused(tmp_path, format):
     whole = io.BytesIO()
-    noise().save(whole, format)
+    noise().save(whole, format.upper())
     (tmp_path / "half.dat").write_bytes(whole.getvalue()[: whole.tell() // 2])
     assert "damaged" in refusal(tmp_path / "half.dat")
 
@@ -285,10 +281,10 @@ def test_too_long_a_picture_is_refused_before_its_pixels_are_read(tmp_path, widt
 
 @pytest.mark.parametrize("mode", ["RGB", "CMYK", "I;16", "F", "P"])
 def test_a_large_picture_is_the_same_all_over(tmp_path, mode):
-    image = Image.new(mode, (3_000, 2_100), 99 if mode in ("I;16", "F", "P") else "#204060")
+    image = Image.new(mode, (2_100, 1_100), 99 if mode in ("I;16", "F", "P") else "#204060")
     image.save(tmp_path / "large.tif")
     rgb = read_photo(tmp_path / "large.tif")
-    assert rgb.shape == (2_100, 3_000, 3) and (rgb == rgb[0, 0]).all()
+    assert rgb.shape == (1_100, 2_100, 3) and (rgb == rgb[0, 0]).all()
 
 
 def test_a_folder_is_refused(tmp_path):
@@ -296,7 +292,7 @@ def test_a_folder_is_refused(tmp_path):
     assert "folder" in refusal(tmp_path / "album.jpg")
 
 
-@pytest.mark.parametrize("side", [7_072, 9_999, 10_001, 30_000, 65_000])
+@pytest.mark.parametrize("side", [7_072, 65_000])
 def test_too_large_a_picture_is_refused_before_its_pixels_are_read(tmp_path, side):
     (tmp_path / "huge.png").write_bytes(png_of_only_a_header(side, side))
     with warnings.catch_warnings():

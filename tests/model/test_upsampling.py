@@ -64,12 +64,12 @@ def test_no_colour_bleeds_over_an_outline_at_20_times_the_size():
     assert np.abs(a - own)[rim].mean() < 0.6 * np.abs(bilinear - own)[rim].mean()
 
 
-def test_a_cherry_of_4000_pixels_has_no_red_rim_on_white():
-    cherry = render("Cherry Rendered Red", size=500)
-    photo = cv2.resize(cherry, (4000, 4000), interpolation=cv2.INTER_CUBIC)
+def test_a_cherry_of_2000_pixels_has_no_red_rim_on_white():
+    cherry = render("Cherry Rendered Red", size=250)
+    photo = cv2.resize(cherry, (2000, 2000), interpolation=cv2.INTER_CUBIC)
     ab = rgb_to_lab(resize(cherry, (100, 100)))[..., 1:]
-    colored = recolor(photo, ab)[::4, ::4]
-    white = cv2.erode(np.uint8(photo[::4, ::4].min(-1) >= 250), np.ones((3, 3))) > 0
+    colored = recolor(photo, ab)[::2, ::2]
+    white = cv2.erode(np.uint8(photo[::2, ::2].min(-1) >= 250), np.ones((3, 3))) > 0
     assert np.percentile(np.ptp(colored[white].astype(int), axis=-1), 99.5) < 12
 
 

@@ -22,7 +22,8 @@ def colornet() -> Colorizer:
 @pytest.mark.parametrize("weights", available_weights())
 def test_every_weights_file_has_a_card_and_loads(weights):
     assert f"# Weights `{weights}`" in (WEIGHTS_FOLDER / f"{weights}.md").read_text()
-    assert Colorizer.load(weights).colorize(np.full((30, 40), 90, np.uint8)).shape == (30, 40, 3)
+    colored = Colorizer.load(weights).colorize(render("Apple Rendered Red", size=60))
+    assert color_mask(colored).mean() > 0.1
 
 
 def test_colornet_is_the_default_and_small(colornet):
@@ -48,7 +49,7 @@ def test_colornet_keeps_a_white_background_white(colornet):
     assert np.linalg.norm(rgb_to_lab(colored)[away][:, 1:], axis=-1).mean() < 1
 
 
-@pytest.mark.parametrize("wanted", [(60, 140, 40), (190, 30, 30), (40, 60, 200)])
+@pytest.mark.parametrize("wanted", [(190, 30, 30), (40, 60, 200)])
 def test_a_pin_recolours_the_whole_fruit_and_nothing_else(colornet, wanted):
     rgb = render("Apple Rendered Green", size=200, seed=2)
     fruit = fruit_mask(rgb)
@@ -62,7 +63,7 @@ def test_a_pin_recolours_the_whole_fruit_and_nothing_else(colornet, wanted):
 
 
 def test_colornet_knows_fruit_and_says_so_of_what_is_none(colornet):
-    known = [colornet.knows(render(variety, size=300, seed=3)) for variety in VARIETIES]
+    known = [colornet.knows(render(variety, size=100, seed=3)) for variety in VARIETIES]
     assert np.mean(known) > 0.8
     assert not any(colornet.knows(photo) for photo in (brick(), page(), text()))
     calm = colornet.colorize(page())
