@@ -330,7 +330,7 @@ def test_a_pin_keeps_its_colour_where_it_is_hard_to_tell_whether_a_fruit_is_on_w
 
 def test_a_photo_prepared_once_gives_what_it_gives_by_itself():
     unsure, pin = painter(yellow=0.5, green=0.2, red=0.3), Pin(150, 160, RED_PIN)
-    for photo in (on_white(300, 0.7), scene(300, 400)):
+    for photo in (on_white(200, 0.7), scene(170, 200)):
         prepared = unsure.prepare(photo)
         assert unsure.alternatives(prepared) == unsure.alternatives(photo) != []
         assert unsure.likely_colors(prepared, 9, 9) == unsure.likely_colors(photo, 9, 9)
