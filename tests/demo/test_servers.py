@@ -25,7 +25,7 @@ from tests.support.postgres import Postgres
 from tests.support.server import ROOT, Server
 from tests.support.tiny_study import add_study
 
-RATERS = 12
+RATERS = 6
 TRIALS = 2 + 4 + 1  # practice, pairs and the attention check
 STEPS = 1 + 3 + TRIALS + 2 + 1  # consent, questions, trials, on after feedback, comment
 
