@@ -39,7 +39,7 @@ def test_an_upload_is_read_or_refused_in_one_sentence(tmp_path, kind):
             rgb = read_upload(file)
         except PhotoError as error:
             assert is_one_sentence(str(error)), name
-            assert str(error).startswith("upload "), name
+            assert "upload" in str(error), name
         else:
             assert rgb.dtype == np.uint8 and rgb.ndim == 3 and rgb.shape[2] == 3, name
     assert not multiprocessing.active_children(), "nothing is left of the processes"
