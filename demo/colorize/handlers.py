@@ -29,7 +29,7 @@ ERROR_SECONDS = 20
 
 @dataclass(frozen=True)
 class Asked:
-    """What a picture was made of."""
+    """The photo and the settings that a picture was made of."""
 
     path: str
     name: str
@@ -87,13 +87,13 @@ def path_of(photo: Photo) -> str:
 
 
 def name_of(photo: Photo) -> str:
-    """Of the download: the browser's name of the photo, as far as a file can have it."""
+    """Name of the download: the browser's name of the photo, as far as a file can have it."""
     name = (photo.orig_name or "photo").encode(errors="replace").decode()  # no half characters
     return colorized_name(Path(file_name(name)).stem)
 
 
 def photo_id(path: str) -> str:
-    """By which the browser knows the photo that its pins belong to."""
+    """The name by which the browser knows the photo that its pins belong to."""
     return hashlib.sha256(path.encode()).hexdigest()
 
 

@@ -108,7 +108,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _listed(given: list[Path]) -> Iterator[Path]:
-    """What was given, with the lines of each text file in its place."""
+    """The paths given, with the lines of each text file in its place."""
     for path in given:
         if path.suffix.lower() == ".txt" and path.is_file():
             yield from (Path(os.fsdecode(line)) for line in path.read_bytes().splitlines() if line)
@@ -144,7 +144,7 @@ def _is_result(file: Path, out: Path) -> bool:
 
 
 def _task(arguments: argparse.Namespace, photos: int) -> Task:
-    """What is to be done with each of so many photos.
+    """The task for each of so many photos.
 
     Raises:
         ValueError: options that cannot be used, in one sentence.

@@ -32,7 +32,7 @@ class EngineError(RuntimeError):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one photo.
+    """The outcome for one photo.
 
     Attributes:
         failed: why there is no result, in a sentence; None if there is one.
@@ -105,15 +105,16 @@ def run_here(task: Task, work: Work) -> Iterator[Outcome]:
 
 
 def run_on_ray(task: Task, work: Work, *, workers: int | None = None) -> Iterator[Outcome]:
-    """By `workers` processes, as many as there are processors if None; outcomes in any order.
+    """Many photos at once, by `workers` processes (None: one for each processor); outcomes come in
+    any order.
 
-    The cluster is the one that RAY_ADDRESS names, else this machine. It is sent this package with
-    the weights; its machines need requirements-ray.txt, and have to see the photos and the
+    The cluster is the one that RAY_ADDRESS names, or else this machine. Ray sends it this package
+    with the weights; its machines need requirements-ray.txt, and must see the photos and the
     results' folder under the same names.
 
     Raises:
-        EngineError: Ray is not installed, cannot reach its cluster (which it tries for minutes),
-            or lost its workers.
+        EngineError: Ray is not installed, cannot reach its cluster (it tries for minutes), or lost
+            its workers.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # else it reports to its makers
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
@@ -122,12 +123,12 @@ def run_on_ray(task: Task, work: Work, *, workers: int | None = None) -> Iterato
     except ImportError:
         raise EngineError("--engine ray: install requirements-ray.txt first.") from None
 
-    class Worker:  # with a class, Ray keeps the processes
+    class Worker:  # Ray keeps the processes of a class, and not those of a function
         def __call__(self, row: dict[str, bytes]) -> dict[str, str | None]:
             photo, target = (Path(os.fsdecode(row[name])) for name in ("photo", "target"))
             return asdict(task(photo, target))
 
-    # as bytes, for names that are no text
+    # paths as bytes, since a name need not be text
     rows = [
         {"photo": os.fsencode(photo.absolute()), "target": os.fsencode(target.absolute())}
         for photo, target in work
@@ -153,6 +154,6 @@ def run_on_ray(task: Task, work: Work, *, workers: int | None = None) -> Iterato
             yield Outcome(**row)
     except (ray.exceptions.RayError, ConnectionError) as error:
         reason = str(error).strip().splitlines()[-1]
-        raise EngineError(f"--engine ray: {reason} (go on with --resume)") from None
+        raise EngineError(f"--engine ray: {reason} (continue with --resume)") from None
     finally:
         ray.shutdown()

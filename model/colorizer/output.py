@@ -1,4 +1,4 @@
-"""Results on disk: how they are called, which photo each is of, and how they are written."""
+"""Results on disk: their names, the photo that each belongs to, and how they are written."""
 
 import hashlib
 import os
@@ -12,9 +12,9 @@ import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-# Keyword of the text in a result that tells which photo it is of.
+# Keyword of the PNG text that says which photo a result belongs to.
 PHOTO = "Photo"
-# Bytes at the beginning and at the end of a photo's file by which it is known.
+# Bytes at the beginning and at the end of a photo's file that go into its fingerprint.
 FINGERPRINT_BYTES = 2**16
 
 
@@ -55,8 +55,8 @@ def find_result(photo: Path, possible: Sequence[Path], chosen: Path) -> Path | N
 
 
 def is_of_another(file: Path, photo: Path) -> bool:
-    """Whether a result that is there was made of another photo; one that is older than `photo` is
-    taken for what `photo` was before it was changed."""
+    """Whether an existing result was made of another photo. A result that is older than `photo` is
+    taken for one of an earlier version of it."""
     with suppress(OSError):
         return _is_newer(file, photo) and _photo_of(file) not in (None, "", fingerprint(photo))
     return False
@@ -67,11 +67,11 @@ def _is_newer(file: Path, photo: Path) -> bool:
 
 
 def fingerprint(photo: Path) -> str:
-    """By which a photo's file is known again, wherever it lies: a digest of its size, its beginning
-    and its end.
+    """A digest of a photo file's size, beginning and end, which identifies it wherever it lies: 32
+    hexadecimal digits.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the file cannot be read.
     """
     with photo.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
@@ -83,8 +83,8 @@ def fingerprint(photo: Path) -> str:
 
 
 def _photo_of(result: Path) -> str | None:
-    """Fingerprint of the photo that `result` is of; None where it does not say, "" where it is no
-    picture."""
+    """Fingerprint of the photo that `result` belongs to; None where it does not say, "" where it is
+    not a picture."""
     try:
         with Image.open(result, formats=["PNG"]) as image:
             return image.info.get(PHOTO)
@@ -93,8 +93,12 @@ def _photo_of(result: Path) -> str | None:
 
 
 def save_png(rgb: np.ndarray, file: Path, *, photo: str | None = None) -> None:
-    """Write (H, W, 3) uint8 RGB as a PNG, never a half-written one, whose only metadata is `photo`,
-    the fingerprint of the photo that it is of, where that is given."""
+    """Write (H, W, 3) uint8 RGB as a PNG, whole or not at all. Its only metadata is the fingerprint
+    of the `photo` that it belongs to, where one is given.
+
+    Raises:
+        OSError: it cannot be written.
+    """
     partial = file.with_name(file.name + ".partial")
     info = PngInfo()
     if photo:

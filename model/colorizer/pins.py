@@ -78,7 +78,7 @@ def place_in(x: float, y: float, shape: tuple, small: tuple) -> tuple[int, int]:
 
 
 def hints_of(pins: Sequence[Pin], shape: tuple, small: tuple) -> np.ndarray:
-    """What the network is told of `pins` in a photo of `shape`, brought to the shape `small`:
+    """The network's hints for `pins` in a photo of `shape`, brought to the shape `small`:
     (3, h, w) float32, ab and a mask, a square for each pin, later ones over earlier ones."""
     hints = np.zeros((3, *small[:2]), np.float32)
     for pin in pins:
@@ -102,8 +102,8 @@ def likeness(ab: np.ndarray, pins: Sequence[Pin], shape: tuple) -> np.ndarray:
 
 
 def smoothed(change: np.ndarray, pins: Sequence[Pin], shape: tuple) -> np.ndarray:
-    """What `pins` change of ab, (h, w, 2) float32, in a photo of `shape`, without the specks that
-    the network leaves where it was given hints."""
+    """The `change` of ab, (h, w, 2) float32, that `pins` bring about in a photo of `shape`, without
+    the specks that the network leaves where it was given hints."""
     side = 2 * REACH + 1
     squares = hints_of(pins, shape, change.shape)[2]
     squares = cv2.dilate(squares, np.ones((2 * side - 1, 2 * side - 1)))
@@ -112,9 +112,9 @@ def smoothed(change: np.ndarray, pins: Sequence[Pin], shape: tuple) -> np.ndarra
 
 
 def lacking(ab: np.ndarray, pins: Sequence[Pin], shape: tuple) -> np.ndarray:
-    """What real `ab`, (h, w, 2) float32, of a photo of `shape` lacks of the colours of `pins`, at
-    their places and wherever it is near and alike: the network follows a pin well, but not to the
-    full. Where pins disagree, it is a mean. (h, w, 2) float32."""
+    """The difference between real `ab`, (h, w, 2) float32, of a photo of `shape` and the colours of
+    `pins`, at their places and wherever it is near and alike: the network follows a pin well, but
+    not to the full. Where pins disagree, it is a mean. (h, w, 2) float32."""
     wanted = {place_in(pin.x, pin.y, shape, ab.shape): _ab_of(pin) for pin in pins}
     rows, columns = np.ogrid[: ab.shape[0], : ab.shape[1]]
     smooth = cv2.blur(ab, (2 * REACH + 1, 2 * REACH + 1))

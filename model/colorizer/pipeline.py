@@ -34,7 +34,7 @@ from model.networks.folding import fold_batch_norm
 from model.photos import array_to_rgb
 from model.weights import DEFAULT_WEIGHTS, weights_path
 
-UNKNOWN = "The network knows fruit and this looks unlike it: take the colours as a guess."
+UNKNOWN = "The network knows fruit, and this does not look like fruit: its colours are a guess."
 NO_OTHERS = "No clearly different colours were found."
 MAX_VIVIDNESS = 2
 
@@ -107,8 +107,9 @@ class Colorizer:
             photo: (H, W) or (H, W, 1, 3 or 4); uint8, uint16, bool, or float in 0..1. Of a colour
                 photo only the luminance is used.
             pins: colours wanted at places; of two at one place the later one counts. On fruit on
-                white they reach as far as the network takes them, and their places have them to
-                the full; on a photo they change what is like their places in colour without them.
+                white they reach as far as the network takes them, and their places have exactly
+                these colours; on other photos they change all that would otherwise have about the
+                same colour as their places.
             vividness: factor on the chroma, from 0 (grey) over 1 (as predicted) to 2.
 
         Returns:
@@ -237,9 +238,9 @@ class Colorizer:
         self, prepared: Prepared, pins: Sequence[Pin] = (), automatic: np.ndarray | None = None
     ) -> np.ndarray:
         """Real ab, (h, w, 2) float32. On a photo pins change what is like their places: the network
-        learned to turn the hue of a whole picture with them. Fruit on white takes all of the
-        change, and what is lacking of the pins' colours. `automatic` is the ab without pins, where
-        it is known."""
+        learned to turn the hue of a whole picture with them. Fruit on white takes the whole change,
+        and the rest of the way to the pins' colours. `automatic` is the ab without pins, where it
+        is known."""
         automatic = self._ab(prepared) if automatic is None else automatic
         if not pins:
             return automatic
@@ -251,7 +252,7 @@ class Colorizer:
 
     @torch.inference_mode()
     def _ab(self, prepared: Prepared, pins: Sequence[Pin] = ()) -> np.ndarray:
-        """What the network gives."""
+        """The network's own prediction: real ab, (h, w, 2) float32."""
         tiny = 2 * max(prepared.small.shape) <= self.network.photo_scale
         averaged = self.averages and tiny and prepared.mask is not None
         network = self.network.averaged if averaged else self.network

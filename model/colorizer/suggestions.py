@@ -1,5 +1,5 @@
-"""What a distribution over ab bins says: likely colours, those between which it wavers, and the
-pins that bring one of them about.
+"""Suggestions from a distribution over ab bins: likely colours, the colours between which it
+wavers, and the pins that bring one of them about.
 
 Everywhere `probability` is (..., bins) float32 over `model.color.AB_BINS`, its sum over bins 1.
 """

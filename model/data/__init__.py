@@ -1,1 +1,1 @@
-"""Where pictures are: collections and their splits, and fruit drawn by the program."""
+"""Collections of pictures and their splits, and fruit drawn by the program."""

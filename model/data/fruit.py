@@ -22,31 +22,53 @@ RUSSET = "#8c6a40"
 
 @dataclass(frozen=True)
 class Shape:
-    """What the fruit of one kind have in common."""
+    """The features that all fruit of one kind share.
 
-    lobes: tuple[tuple[int, float, float], ...]  # bumps and dimples: pole (1 or -1), height, width
-    flatness: float  # height of the body over its width, before the lobes
-    ribs: float  # five-fold waviness
-    bend: float  # of the axis
-    stem: tuple[float, float, float]  # length, thickness, sideways sweep
-    stem_colours: tuple[str, str]  # at the skin, at the tip
-    gloss: float  # strength of reflections
-    sharpness: float  # of the highlight, 0 waxy .. 1 polished
-    translucency: float  # how far light wraps round the body
+    Attributes:
+        lobes: bumps and dimples, each with its pole (1 or -1), height and width.
+        flatness: height of the body over its width, before the lobes.
+        ribs: strength of the five-fold waviness.
+        bend: curvature of the axis.
+        stem: length, thickness and sideways sweep of the stem.
+        stem_colours: colours of the stem at the skin and at the tip.
+        gloss: strength of reflections.
+        sharpness: sharpness of the highlight, from 0 (waxy) to 1 (polished).
+        translucency: how far light wraps round the body.
+    """
+
+    lobes: tuple[tuple[int, float, float], ...]
+    flatness: float
+    ribs: float
+    bend: float
+    stem: tuple[float, float, float]
+    stem_colours: tuple[str, str]
+    gloss: float
+    sharpness: float
+    translucency: float
 
 
 @dataclass(frozen=True)
 class Variety:
-    """A kind's shape and the layers of the skin, from the inside out."""
+    """A kind's shape and the layers of the skin, from the inside out.
+
+    Attributes:
+        ground: colour of the skin below all else.
+        blush: colour of the side that faced the sun.
+        coverage: share of the skin that is blushed, from -1 (none) to 1 (all).
+        streaks: how far the blush breaks up into stripes from pole to pole.
+        specks: colour of the lenticels.
+        speckle: number of lenticels, 0..1.
+        russet: amount of corky brown, most of it round the stem, 0..1.
+    """
 
     shape: Shape
     ground: str
-    blush: str  # on the side that faced the sun
-    coverage: float  # of the blush, -1 none .. 1 everywhere
-    streaks: float  # how far the blush breaks up into stripes from pole to pole
-    specks: str  # lenticels
-    speckle: float  # how many of them, 0..1
-    russet: float  # corky brown, most of it round the stem, 0..1
+    blush: str
+    coverage: float
+    streaks: float
+    specks: str
+    speckle: float
+    russet: float
 
 
 # fmt: off

@@ -86,7 +86,7 @@ class ColorNet(nn.Module):
         return (at_place + (moved + both.flip(-1))[..., step:, step:]) / 4
 
     def summary(self, luminance: Tensor) -> Tensor:
-        """What the network sees in pictures as a whole, (N, 256)."""
+        """Features of pictures as a whole, (N, 256)."""
         return self._encode(luminance, None)[0].mean((2, 3))
 
     def unfamiliarity(self, luminance: Tensor) -> Tensor:
@@ -145,7 +145,7 @@ class _Merge(nn.Sequential):
 
 
 class _Context(nn.Module):
-    """What every place may know of the whole: multi-head attention, and the mean."""
+    """A view of the whole for every place: multi-head attention, and the mean."""
 
     def __init__(self, width: int, *, attention: bool, mean: bool, heads: int = 4) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What networks have in common: the contract that each of them keeps, and what only some can do.
+"""The contract that all networks keep, and the abilities that only some have.
 
 L is `(N, 1, H, W) float32 in -1..1`, ab is `(N, 2, H, W) float32` in the paper's units
 (`model.color`). Any height and width from 1 pixel up works. Hints are `(N, 3, H, W) float32`: ab
@@ -56,7 +56,7 @@ class DetectsUnfamiliar(Protocol):
     detection), by a `familiarity` of its own, a `model.networks.familiarity.Familiarity`."""
 
     def summary(self, luminance: Tensor) -> Tensor:
-        """What the network sees in pictures as a whole, (N, features), which is judged."""
+        """Features of pictures as a whole, (N, features), which are judged."""
 
     def unfamiliarity(self, luminance: Tensor) -> Tensor:
         """How unlike each picture is, (N,): above 1 is out of distribution."""

@@ -5,8 +5,8 @@ from torch import Tensor, nn
 
 
 class Familiarity(nn.Module):
-    """Whether a picture is like those that a network learned from: the Mahalanobis distance of
-    its features to the nearest collection of them (Lee et al. 2018, "A simple unified framework
+    """How unlike the pictures of training a picture is: the Mahalanobis distance of its features
+    to those of the nearest collection (Lee et al. 2018, "A simple unified framework
     for detecting out-of-distribution samples").
 
     Until `fit` has been called, every picture counts as like them.
