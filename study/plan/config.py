@@ -1,7 +1,7 @@
-"""The study file: a TOML file, read and checked.
+"""What a study file says: its fields, their defaults and limits.
 
-`python -m study.prepare --template` prints a file with every field. Each mistake is reported in a
-sentence with its line. The frozen study keeps `StudyConfig.model_dump(mode="json")`.
+`python -m study.prepare --template` prints a file with every field. The frozen study keeps
+`StudyConfig.model_dump(mode="json")`.
 """
 
 import json
@@ -15,14 +15,11 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    ValidationError,
     ValidationInfo,
     create_model,
     field_validator,
 )
 
-from model.weights import WeightsError, weights_path
-from study.plan.mistakes import StudyFileError, TomlFile, validated
 from study.plan.protocols import PROTOCOLS, RATING, Protocol
 from study.plan.questions import QUESTIONS, Question, asked
 from study.plan.texts import Texts
@@ -252,66 +249,3 @@ def arm_label(arm: str) -> str:
 def arm_weights(arm: str, base: Path) -> str | Path:
     """The weights of an arm for `Colorizer.load`; a file is looked for from the folder `base`."""
     return base / arm if arm.endswith(".safetensors") else arm
-
-
-# Reading
-
-
-def read_study_file(path: Path) -> StudyConfig:
-    """The study that a TOML file describes.
-
-    Raises:
-        StudyFileError: no such file, no TOML, or mistakes: each in a line of its own.
-    """
-    file = TomlFile(Path(path))
-    given, mistakes = file.content, []
-    if "texts_file" in given:
-        translated, mistakes = _translation(file, given.pop("texts_file"))
-        own = given.get("texts", {})
-        given["texts"] = translated | own if isinstance(own, dict) else own
-    try:
-        config = validated(StudyConfig, {"name": file.path.stem} | given)
-    except ValidationError as error:
-        mistakes += file.mistakes(error, StudyConfig)
-    else:
-        mistakes += _missing_files(config, file)
-    if mistakes:
-        raise StudyFileError("\n".join(mistakes))
-    return config
-
-
-def _translation(file: TomlFile, name: object) -> tuple[dict, list[str]]:
-    """The texts of `texts_file`, none of them missing, and the mistakes in it."""
-    if not isinstance(name, str):
-        return {}, [file.at(("texts_file",), "texts_file must be the name of a file in quotes")]
-    path = file.path.parent / name
-    if not path.is_file():
-        return {}, [file.at(("texts_file",), f"there is no texts_file {name!r}")]
-    translated = TomlFile(path)
-    found = translated.content
-    mistakes = []
-    if missing := [key for key in Texts.model_fields if key not in found]:
-        are = f"1 text is missing: {missing[0]}"
-        if len(missing) > 1:
-            more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
-            are = f"{len(missing)} texts are missing: {', '.join(missing[:3])}{more}"
-        mistakes = [f"{path.name}: {are}; python -m study.prepare --texts prints all of them."]
-    try:
-        validated(Texts, found)
-    except ValidationError as error:
-        return {}, translated.mistakes(error, Texts) + mistakes
-    return found, mistakes
-
-
-def _missing_files(config: StudyConfig, file: TomlFile) -> list[str]:
-    mistakes, folder = [], file.path.parent
-    for arm in config.models.values():
-        try:
-            weights_path(arm_weights(arm, folder))
-        except WeightsError as error:
-            mistakes.append(file.at(("arms",), str(error).rstrip(".")))
-    pictures = config.pictures
-    if pictures not in ("fruits360", "rendered") and not (folder / pictures).is_dir():
-        what = f"must be fruits360, rendered or a folder, and there is no folder {pictures!r}"
-        mistakes.append(file.at(("pictures",), f"pictures {what}"))
-    return mistakes

@@ -1,8 +1,9 @@
-"""Who sees what in which order. Pure functions of their arguments and a random generator.
+"""Who sees which pictures in which order: pure functions of their arguments and a generator.
 
-Pictures are dealt out to lists; a rater sees one list, in an order of their own. With the paper's
-protocol there is one list for all. With counterbalanced lists a picture is shown in every arm, each
-in another list, so that no difference between arms can come from the pictures.
+Pictures are dealt out to lists; each rater sees one list, in a random order. In mode "paper" there
+is one list for all raters. In mode "counterbalanced" the lists form a Latin square: a picture is
+shown in every arm, each time in another list, so that no difference between arms can come from the
+pictures.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ KINDS = ("apple", "cherry", "pear")
 
 
 def kinds_of_pairs(pairs: int, rng: np.random.Generator, kinds: Sequence[str] = KINDS) -> list[str]:
-    """The kind of each of `pairs` pictures, spread as evenly as the number allows.
+    """The kind of each of `pairs` pictures, sorted and spread as evenly as the number allows.
 
     >>> sorted(kinds_of_pairs(3, np.random.default_rng(0)))
     ['apple', 'cherry', 'pear']
@@ -28,10 +29,11 @@ def lists(pictures: int, arms: Sequence[str], mode: str) -> dict[str, list[str]]
     take turns, are also spread evenly over each kind.
 
     Args:
-        pictures: how many; in mode counterbalanced a multiple of the arms, in paper even.
-        arms: all different.
+        pictures: number of pictures; a multiple of the arms in mode "counterbalanced", even in
+            mode "paper".
+        arms: the arms, all different.
         mode: "counterbalanced": a Latin square with as many lists as arms; every picture is in
-            every arm in exactly one list, every list has every arm equally often. "paper": one
+            every arm in exactly one list, and every list has every arm equally often. "paper": one
             list.
 
     >>> lists(4, ["control", "colornet"], "counterbalanced")["B"]
@@ -45,7 +47,7 @@ def lists(pictures: int, arms: Sequence[str], mode: str) -> dict[str, list[str]]
 
 
 def least_filled(counts: Mapping[str, int], rng: np.random.Generator) -> str:
-    """The list with the fewest sessions; among several one is drawn."""
+    """The list with the fewest sessions; ties are broken at random."""
     fewest = min(counts.values())
     return str(rng.choice([name for name, count in counts.items() if count == fewest]))
 

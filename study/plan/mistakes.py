@@ -1,4 +1,4 @@
-"""What is wrong with a TOML file, each mistake with its line and in a plain sentence."""
+"""The mistakes in a TOML file, each in a plain sentence with its line."""
 
 import difflib
 import json
@@ -12,9 +12,9 @@ from pydantic import BaseModel, ValidationError
 
 from study.errors import StudyError
 
-MAX_BYTES = 100_000  # of a study file: more is no study file
+MAX_BYTES = 100_000  # Size of the largest study file, in bytes.
 
-WANTED = {  # {pydantic's name of a mistake: what it must be}
+WANTED = {  # By pydantic's name of a mistake: what the value must be.
     "int_type": "a whole number",
     "int_parsing_size": "a smaller number",
     "float_type": "a number",
@@ -33,11 +33,11 @@ WANTED = {  # {pydantic's name of a mistake: what it must be}
 
 
 class StudyFileError(StudyError):
-    """Mistakes in a study file, a sentence and a line each."""
+    """The mistakes in a study file, each in a sentence on a line of its own."""
 
 
 class TomlFile:
-    """A TOML file, and where in it things stand."""
+    """A TOML file, with the line of each of its keys."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -51,7 +51,7 @@ class TomlFile:
         return f"{self.path.name}{f', line {line}' if line else ''}: {sentence}{stop}"
 
     def mistakes(self, error: ValidationError, kind: type[BaseModel]) -> list[str]:
-        """In the order of the file; what is missing comes last."""
+        """Sentences about all mistakes, in the order of the file; missing fields come last."""
         lines = dict(_lines(self.text))
         found = sorted(
             mistakes_in(error, kind), key=lambda found: lines.get(found[0], len(self.text))
@@ -63,13 +63,13 @@ def validated(kind: type[BaseModel], given: dict) -> Any:
     """`given` as a `kind`, no value converted: 7 is no "7", and true no 1.
 
     Raises:
-        ValidationError: what is wrong; `mistakes_in` tells it in sentences.
+        ValidationError: the mistakes, which `mistakes_in` puts into sentences.
     """
     return kind.model_validate_json(json.dumps(given, default=str), strict=True)
 
 
 def mistakes_in(error: ValidationError, kind: type[BaseModel]) -> Iterator[tuple[tuple, str]]:
-    """What pydantic found, in plain words: the path of the field, and a sentence without its end.
+    """The mistakes in plain words: for each, the path of the field and a sentence without its stop.
 
     >>> class Coin(BaseModel):
     ...     cents: int
@@ -84,8 +84,8 @@ def mistakes_in(error: ValidationError, kind: type[BaseModel]) -> Iterator[tuple
         path = tuple(part for part in found["loc"] if isinstance(part, str))
         name = ".".join(path)
         if found["type"] == "default_factory_not_called":
-            continue  # the default hangs on a field whose mistake is told
-        if path not in told:  # of the items of one list the first is enough
+            continue  # The default depends on a field whose mistake is reported.
+        if path not in told:  # Of the items of one list the first mistake is enough.
             told.add(path)
             yield path, f"{name} {_sentence(found, path, kind)}"
 
@@ -109,7 +109,7 @@ def _sentence(found: dict, path: tuple, kind: type[BaseModel]) -> str:
 
 
 def _shown(value: object) -> str:
-    """A value as the file has it, cut short."""
+    """A value as it is written in the file, cut short."""
     text = json.dumps(value, ensure_ascii=False, default=str)
     text = text if text.isprintable() else json.dumps(value, default=str)
     return text if len(text) <= 40 else f"{text[:37]}..."
@@ -136,7 +136,7 @@ def _parse(name: str, text: str) -> dict:
         raise StudyFileError(f"{name}, line {line}: {zero[0]} is no character that can be stored.")
     try:
         return tomllib.loads(text)
-    except ValueError as error:  # not only of TOML: numbers can be too long for Python
+    except ValueError as error:  # Not only of TOML: numbers can be too long for Python.
         what, _, place = str(error).rpartition(" (at ")
         at_end = f"line {len(text.splitlines())}"
         line = place.partition(",")[0] if place.startswith("line") else at_end
@@ -146,9 +146,9 @@ def _parse(name: str, text: str) -> dict:
 
 
 def _lines(text: str) -> Iterator[tuple[tuple[str, ...], int]]:
-    """The path of every key of a TOML file, ("checks", "screen"), and its line.
+    """The path of every key of a TOML file, such as ("checks", "screen"), and its line.
 
-    A statement is as many lines as it takes until they are TOML.
+    A statement consists of as many lines as it takes until they are valid TOML.
     """
     table: tuple[str, ...] = ()
     statement, first = "", 1

@@ -154,8 +154,8 @@ colours are made up. If you cannot tell, guess. You cannot go back to a pair.
         "right_alt": "Right picture",
         "show": "Show the pictures",
         "hidden": "The pictures are hidden now.",
-        "feedback_right": "Right: the one that you chose had the made-up colours.",
-        "feedback_wrong": "Wrong: the other one had the made-up colours.",
+        "feedback_right": "Right: the picture that you chose had the made-up colours.",
+        "feedback_wrong": "Wrong: the other picture had the made-up colours.",
         "no_choice": "Please choose left or right first.",
         "debrief_real_or_fake": """
 One picture of each pair was in its true colours, the other was made by a program that saw only the

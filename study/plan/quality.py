@@ -1,7 +1,7 @@
 """Quality checks of a finished session: each passes, fails or could not run.
 
-None of them looks at how controls were rated: to drop raters for that would select on the outcome.
-Nobody is dropped here at all; the report shows its figures with and without those who failed.
+None of them looks at the ratings of controls: to drop raters for those would select on the outcome.
+No rater is dropped here at all; the report gives its figures with and without those who failed.
 """
 
 from collections.abc import Mapping, Sequence

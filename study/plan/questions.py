@@ -72,9 +72,9 @@ SCREEN = Question(
     "screen",
     texts={
         "screen": """
-Please make your screen bright, and switch off night light, blue light filter or anything else that
-changes its colours. Then look at the strip below: it goes from black to white in equal steps. Can
-you tell every step from the next?
+Please make your screen bright, and switch off its night light, blue light filter or anything else
+that changes its colours. Then look at the strip below: it goes from black to white in equal steps.
+Can you tell every step from the next?
 """,
         "screen_all": "Yes, all steps",
         "screen_not_all": "No, some look the same",

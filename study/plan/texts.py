@@ -27,17 +27,17 @@ class _Texts(BaseModel):
     # Before the first picture
     consent_title: str = "Before you begin"
     consent: str = """
-**What is stored:** your answers; the order of the pictures; when you began, came back, were last
+**What is stored:** your answers; the order of the pictures; when you began, returned, were last
 here, and saw and answered each pair; how long you took; the size and the pixel ratio of your
-browser's window. If the address that brought you here carries a participant ID, that is stored too,
-apart from your answers, to confirm that you took part. Your name and your network address are not
-stored, unless you write them into a comment. A random number kept in this browser lets you go on
-where you were if you close the page.
+browser's window. If the link that brought you here contains a participant ID, that is stored too,
+separately from your answers, to confirm that you took part. Your name and your network address are
+not stored, unless you write them into a comment. A random number kept in this browser lets you
+continue where you left off if you close the page.
 
-Taking part is voluntary. You may stop at any time by closing the page; what you answered until
-then stays stored.
+Taking part is voluntary. You may stop at any time by closing the page; the answers that you have
+given by then remain stored.
 
-Questions about the study, or about what is stored of you: {contact}.
+Questions about the study, or about the data stored about you: {contact}.
 """
     consent_box: str = "I have read this and want to take part."
     consent_missing: str = "Please tick the box first: without your consent nothing is stored."
@@ -60,11 +60,11 @@ Each picture is shown at {size} x {size} CSS pixels, in a window narrower than 6
     practice_title: str = "Practice"
     practice: str = "Practice comes first and does not count. Practice pairs: {practice}."
     practice_progress: str = "Practice {number} of {total}"
-    practice_over: str = "The practice is over. From here on your answers count."
+    practice_over: str = "The practice is over. From now on your answers count."
 
     # A pair
-    loading: str = "The pictures are on their way."
-    picture_missing: str = "A picture did not arrive. Reload the page to go on."
+    loading: str = "The pictures are loading."
+    picture_missing: str = "A picture could not be loaded. Reload the page to continue."
     progress: str = "{number} of {total}"
     next: str = "Next"
 
@@ -72,12 +72,12 @@ Each picture is shown at {size} x {size} CSS pixels, in a window narrower than 6
     done_title: str = "Thank you"
     done: str = "All {total} answers are stored. You can close this page."
     completion_code: str = "Your completion code: **{code}**"
-    completion_link: str = "Back to the site that sent you here"
+    completion_link: str = "Return to the site that sent you here"
     debrief_title: str = "What this was about"
     debrief_attention: str = """
-One picture was painted blue on purpose. It only shows whether somebody looked at the pictures.
+One picture was painted blue on purpose. It only shows whether raters looked at the pictures.
 """
-    somebody_else: str = "Somebody else rates at this device"
+    somebody_else: str = "Somebody else rates on this device"
 
     # What may go wrong
     unreachable: str = (
@@ -87,19 +87,19 @@ One picture was painted blue on purpose. It only shows whether somebody looked a
         "This study was changed a moment ago and is not ready yet. Please come back later."
     )
     no_answer: str = (
-        "The server gave no answer, so it is not known whether this was saved. Please press the"
-        " button again in a moment; if it was, your first answer counts."
+        "The server did not reply, so it is not known whether this was saved. Please press the"
+        " button again in a moment; if it was saved, your first answer counts."
     )
-    too_many: str = "That was too much for one minute. Please go on a little later."
+    too_many: str = "Too many requests within a minute. Please continue a little later."
     bad_link: str = (
-        "This address is not complete. Please open the link again as it was given to you."
+        "This address is incomplete. Please open the link again exactly as you received it."
     )
-    full: str = "Enough people have taken part already. Thank you for coming."
+    full: str = "Enough people have already taken part. Thank you for your interest."
     unknown_session: str = (
-        "This session is not known here; it may have been deleted. Reload the page to begin."
+        "This session is unknown here; it may have been deleted. Reload the page to begin."
     )
     unknown_trial: str = (
-        "That pair of pictures is not the one in front of you. Reload the page to go on."
+        "This is not the pair of pictures in front of you. Reload the page to continue."
     )
 
     @field_validator("*")

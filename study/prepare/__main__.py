@@ -23,7 +23,8 @@ from study import cli
 from study.db.engine import connect, reading
 from study.db.queries import find_study
 from study.errors import StudyError
-from study.plan.config import CONTROL, StudyConfig, arm_label, read_study_file
+from study.plan.config import CONTROL, StudyConfig, arm_label
+from study.plan.study_file import read_study_file
 from study.plan.texts import Texts, as_toml
 from study.prepare.freeze import prepare, shorthand
 from study.prepare.manifest import as_text

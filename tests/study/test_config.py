@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from study.errors import StudyError
-from study.plan.config import StudyConfig, read_study_file
+from study.plan.config import StudyConfig
+from study.plan.study_file import read_study_file
 from study.plan.texts import Texts, as_toml
 from study.prepare import __main__ as prepare
 

@@ -116,7 +116,7 @@ def test_a_forgotten_session_is_unknown_to_the_browser_that_goes_on(engine):
     forget.forget(engine, 4)
     assert resume(engine, token, STUDY) is None
     assert known(engine, STUDY, Identity("late")) is None
-    with pytest.raises(StudyError, match="not known here"):
+    with pytest.raises(StudyError, match="unknown here"):
         answer(engine, token, STUDY, view.step, "normal")
     with pytest.raises(StudyError, match="no rater number 4"):
         forget.forget(engine, 4)

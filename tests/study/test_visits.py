@@ -25,7 +25,8 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def visits(file: Path) -> Visits:
+def visits(file: Path, monkeypatch: pytest.MonkeyPatch) -> Visits:
+    monkeypatch.setattr("study.db.engine.LOCK_SECONDS", 0.1)
     engine = connect(f"sqlite:///{file}")
     config: StudyConfig = add_study(engine, pairs=4, practice=0, checks=NO_QUESTIONS)
     return Visits(engine, STUDY, config)
@@ -66,10 +67,7 @@ def test_an_address_that_names_a_rater_takes_precedence_over_the_kept_token(visi
     assert panel(visits.opened("", {})) == ["welcome"]
 
 
-def test_a_database_that_is_locked_right_after_the_start_takes_no_place_away(
-    visits, file, monkeypatch
-):
-    monkeypatch.setattr("study.db.engine.LOCK_SECONDS", 0.1)
+def test_a_database_that_is_locked_right_after_the_start_takes_no_place_away(visits, file):
     other = sqlite3.connect(file, isolation_level=None)
 
     def lock(_) -> None:
