@@ -1,7 +1,11 @@
 """Numbers, dates and names in words, for everything that the study's commands say."""
 
+import math
 from collections.abc import Callable
 from datetime import date
+
+# Cell of a table whose figure is undefined; a sentence beside the table says why.
+UNDEFINED = "-"
 
 
 def printable(text: object, width: int) -> str:
@@ -30,29 +34,39 @@ def points(value: float) -> str:
     return f"{value:g} point{'' if value == 1 else 's'}"
 
 
-def decimals(value: float | None, digits: int = 2) -> str:
-    return "-" if value is None else f"{value:z.{digits}f}"
+def decimals(value: float, digits: int = 2) -> str:
+    return UNDEFINED if math.isnan(value) else f"{value:z.{digits}f}"
 
 
-def percent(value: float | None) -> str:
-    return "-" if value is None else f"{value:.0%}"
+def exactly(value: float) -> str:
+    """A mean with all digits that it has, at least two; with two where four do not tell it whole.
+
+    >>> [exactly(mean) for mean in (8.55, 3.225, 7, 10 / 3)]
+    ['8.55', '3.225', '7.00', '3.33']
+    """
+    digits = (each for each in (2, 3, 4) if math.isclose(value, round(value, each), abs_tol=1e-9))
+    return decimals(value, 2 if math.isnan(value) else next(digits, 2))
 
 
-def percentage_points(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:z.0f}"
+def percent(value: float) -> str:
+    return UNDEFINED if math.isnan(value) else f"{value:.0%}"
 
 
-def interval(low: float | None, high: float | None, form: Callable[[float], str] = decimals) -> str:
-    return "-" if low is None or high is None else f"{form(low)} to {form(high)}"
+def percentage_points(value: float) -> str:
+    return UNDEFINED if math.isnan(value) else f"{100 * value:z.0f}"
 
 
-def p_value(value: float | None) -> str:
-    if value is None:
-        return "p = -"
+def interval(low: float, high: float, form: Callable[[float], str] = decimals) -> str:
+    return UNDEFINED if math.isnan(low + high) else f"{form(low)} to {form(high)}"
+
+
+def p_value(value: float) -> str:
+    """
+    >>> [p_value(p) for p in (0.0312, 0.00002, 0.9999)]
+    ['p = .031', 'p < .001', 'p > .999']
+    """
+    if math.isnan(value):
+        return UNDEFINED
     if value > 0.9995:
         return "p > .999"
     return "p < .001" if value < 0.001 else "p = " + f"{value:.3f}".removeprefix("0")
-
-
-def degrees(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1f}".removesuffix(".0")

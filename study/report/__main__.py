@@ -1,9 +1,9 @@
 """Report a study: python -m study.report [--db URL | --ratings FILE.csv] [--html FILE]
 
-Prints how true and generated colours were rated, the difference with its tests, and what these
-ratings cannot show; --html writes all of it as a page with plots, pictures and a paragraph on
-methods. Only finished sessions count unless --unfinished is given. Raters who failed a quality
-check count; the main figures are repeated without them.
+Prints a paragraph to quote (how true and generated colours were rated, the difference with one
+test, and what these ratings cannot show), then the details; --html writes all of it as a page with
+plots, pictures and a paragraph on methods. Only finished sessions count unless --unfinished is
+given. Raters who failed a quality check count; the main figures are repeated without them.
 """
 
 import argparse
@@ -12,11 +12,13 @@ import sys
 from pathlib import Path
 
 from study import cli
+from study.errors import StudyError
 from study.report import plots
-from study.report.findings import findings
+from study.report.findings import Report, as_json, findings
 from study.report.page import as_html
-from study.report.source import ReportError, Source, load
-from study.report.tables import summary_csv
+from study.report.reading import load
+from study.report.source import Source
+from study.report.summary import summary_csv
 from study.report.text import as_text
 
 
@@ -36,8 +38,8 @@ def _report(args: argparse.Namespace) -> None:
     report = findings(source)
     _write(args, source, report)
     if args.json:
-        print(json.dumps(report, indent=2, allow_nan=False))
-    elif args.csv == "-" and report["ratings"]:
+        print(json.dumps(as_json(report), indent=2, allow_nan=False))
+    elif args.csv == "-" and report.ratings:
         print(summary_csv(report), end="")
     else:
         print(as_text(report))
@@ -59,11 +61,16 @@ def _parser() -> argparse.ArgumentParser:
         const="-",
         help="print the figures as a CSV table, or write it to this file",
     )
-    add("--plot", metavar="FILE.png", type=Path, help="draw the ratings into this file")
+    add(
+        "--plot",
+        metavar="FILE",
+        type=Path,
+        help="draw the ratings into this file: .png, .pdf or .svg",
+    )
     return parser
 
 
-def _write(args: argparse.Namespace, source: Source, report: dict) -> None:
+def _write(args: argparse.Namespace, source: Source, report: Report) -> None:
     """What was asked for as a file; without ratings only the page, which says so."""
     try:
         if path := args.html:
@@ -73,11 +80,10 @@ def _write(args: argparse.Namespace, source: Source, report: dict) -> None:
         if (path := args.csv) not in (None, "-"):
             Path(path).write_text(summary_csv(report), encoding="utf-8", newline="")
         if path := args.plot:
-            draw = plots.rates if source.real_or_fake else plots.ratings
-            caption = plots.RATES if source.real_or_fake else plots.RATINGS
-            plots.png(draw(source.table, report), caption, path)
+            (_, draw, caption), *_ = plots.drawings(report)
+            plots.save(draw(source.ratings, report), caption, path)
     except (OSError, ValueError) as error:  # ValueError: no such image format
-        raise ReportError(f"{path}: {getattr(error, 'strerror', None) or error}.") from error
+        raise StudyError(f"{path}: {getattr(error, 'strerror', None) or error}.") from error
 
 
 if __name__ == "__main__":

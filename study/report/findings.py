@@ -1,207 +1,262 @@
-"""Every figure of a report in one nested dictionary, ready for JSON; what is undefined is None."""
+"""Every figure of a report, typed; `as_json` turns them into JSON."""
 
 import math
-from dataclasses import asdict, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from itertools import combinations
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from statsmodels.stats.multitest import multipletests
 
-from study.report.source import Source
-from study.stats import agreement, analysis, contrasts, fooling, mixed, ratings
-from study.stats.ratings import CONTROL, Cells
+from study.plan.protocols import SCALE_MAX
+from study.report.source import Sessions, Source
+from study.stats.agreement import Agreement, agreement
+from study.stats.caveats import caveats
+from study.stats.comparison import Comparison, compare
+from study.stats.contrasts import Contrast, is_nested
+from study.stats.describe import (
+    Exclusion,
+    ListCount,
+    PictureScores,
+    ResponseTimes,
+    count_lists,
+    exclusions,
+    response_times,
+    score_pictures,
+)
+from study.stats.means import ConditionMean, FoolingRate, condition_means, fooling_rates
+from study.stats.ratings import CONTROL, Ratings
 
-PRIMARY = "both"  # the test whose p is adjusted for several differences
-RECOMMENDED = {  # by design, as results/study-design/README.md found them to err
-    "counterbalanced": [PRIMARY, "raters"],
-    "paper": [PRIMARY, "pictures"],
-}
-PUBLISHED = {"control": 8.55, "generated": 3.225}  # Leisher & Martin: means of four raters
-
-Pair = tuple[str, str]  # two conditions; their difference is the first minus the second
+# Tests to read, by design, as results/study-design/README.md found them to err: attributes of
+# `study.stats.comparison.Tests`. The first one's p is adjusted where there are several differences.
+RECOMMENDED = {"counterbalanced": ("both", "raters"), "paper": ("both", "pictures")}
+# Means of four raters in Leisher & Martin's paper: control and generated.
+PUBLISHED = (8.55, 3.225)
 
 
-def findings(source: Source) -> dict:
-    """All figures. The keys are always the same; those that have no meaning hold None or [].
+@dataclass(frozen=True, kw_only=True)
+class MainFigures:
+    """The figures that are repeated without raters who failed a quality check."""
 
-    Whoever failed a quality check counts: that is the primary analysis, fixed for every study.
-    `without_failed` repeats the main figures without them.
+    raters: int = 0
+    ratings: int = 0
+    conditions: tuple[ConditionMean, ...] = ()
+    fooling: tuple[FoolingRate, ...] = ()
+    comparisons: tuple[Comparison, ...] = ()
+
+    @property
+    def several(self) -> bool:
+        """Whether there is more than one p value to adjust."""
+        return len(self.comparisons) + len(self.fooling) > 1
+
+    @property
+    def family(self) -> int:
+        """Number of p values that are adjusted together; an undefined one is none."""
+        return sum(not math.isnan(row.p_holm) for row in (*self.comparisons, *self.fooling))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report(MainFigures):
+    """What a report tells; fields without meaning are None or empty.
+
+    Raters who failed a quality check count: that is the primary analysis, fixed for every study.
+
+    Attributes:
+        source: the study, or the file.
+        design: "paper" where every picture is always control or always generated, else
+            "counterbalanced".
+        models: what is compared with the control, as the table of ratings names it.
+        described: {condition: what it shows, in words}.
+        recommended: the tests to read, the first one first.
     """
-    table, frozen = source.table, source.study
-    excluded = None if source.checks is None else ratings.exclusions(source.checks)
-    if excluded is not None:  # of those whose ratings count
-        excluded = excluded[excluded["rater"].isin(table["rater"])]
-    compared = models(source)
-    cells = _cells(source, table, compared)
-    design = _design(source, cells)
-    margin = frozen.config.margin if frozen and not source.real_or_fake else None
-    report = {
-        "simulated": source.simulated,
-        "source": source.name,
-        "protocol": "real-or-fake" if source.real_or_fake else "rating",
-        "design": design,
-        "models": compared,
-        "simulated_left_out": source.simulated_left_out,
-        "raters": table["rater"].nunique(),
-        "ratings": len(table),
-        "sessions": asdict(source.sessions),
-        "exclusions": excluded,
-        "margin": margin,
-        "manifest_sha256": frozen.manifest_sha256 if frozen else None,
-        "recommended": RECOMMENDED[design],
-        **{key: [] for key in ("cells", "conditions", "comparisons", "fooling", "agreement")},
-        **{key: [] for key in ("pictures", "response_times", "caveats")},
-        "without_failed": None,
-    }
-    if table.empty:
-        return plain(report)
-    report |= _main_figures(source, table, cells, margin) | {
-        "cells": ratings.cells(table),
-        "agreement": agreement.agreement(table),
-        "pictures": _pictures(table, compared),
-        "response_times": ratings.response_times(table),
-        "caveats": _caveats(source, cells),
-    }
-    if excluded is not None and len(excluded):
-        kept = ratings.without(table, excluded)
-        figures = {}
-        if len(kept):
-            figures = _main_figures(source, kept, _cells(source, kept, compared), margin)
-        counts = {"raters": kept["rater"].nunique(), "ratings": len(kept)}
-        report["without_failed"] = counts | figures
-    return plain(report)
+
+    simulated: bool
+    source: str
+    protocol: str
+    design: str
+    models: tuple[str, ...]
+    described: dict[str, str]
+    simulated_left_out: int
+    sessions: Sessions
+    exclusions: tuple[Exclusion, ...] | None
+    margin: float | None
+    manifest_sha256: str | None
+    recommended: tuple[str, ...]
+    cells: tuple[ListCount, ...] = ()
+    agreement: tuple[Agreement, ...] = ()
+    pictures: tuple[PictureScores, ...] = ()
+    response_times: tuple[ResponseTimes, ...] = ()
+    caveats: tuple[str, ...] = ()
+    without_failed: MainFigures | None = None
+
+    @property
+    def with_control(self) -> list[Comparison]:
+        """The comparisons that are reported with all tests; two models only in an overview."""
+        return [each for each in self.comparisons if each.reference == CONTROL]
+
+    def best(self, comparison: Comparison) -> Contrast:
+        """The test whose interval and p stand beside the difference.
+
+        The first that is recommended; where that is undefined, the next.
+        """
+        tests = [getattr(comparison.tests, name) for name in self.recommended]
+        return next((test for test in tests if not test.note), tests[0])
 
 
-def models(source: Source) -> list[str]:
-    """What is compared with the control, by the name that it has in the table."""
-    if source.study and (source.real_or_fake or len(source.study.config.models) > 1):
-        return list(source.study.config.models)
-    found = [name for name in ratings.conditions_of(source.table) if name != CONTROL]
-    return found or ["generated"]
+def findings(source: Source) -> Report:
+    """All figures of the ratings that count."""
+    ratings, frozen = source.ratings, source.study
+    models = _models(source)
+    design = _design(source, models)
+    excluded = None
+    if source.checks is not None:  # of the raters whose ratings count
+        here = set(ratings.table["rater"])
+        excluded = tuple(each for each in exclusions(source.checks) if each.rater in here)
+    about = Report(
+        simulated=source.simulated,
+        source=source.name,
+        protocol=source.protocol.name,
+        design=design,
+        models=models,
+        described=_described(source, models),
+        simulated_left_out=source.simulated_left_out,
+        sessions=source.sessions,
+        exclusions=excluded,
+        margin=frozen.config.margin if frozen and not source.binary else None,
+        manifest_sha256=frozen.manifest_sha256 if frozen else None,
+        recommended=RECOMMENDED[design],
+    )
+    if ratings.table.empty:
+        return about
+    without = None
+    if excluded:
+        kept = ratings.without(each.rater for each in excluded)
+        without = MainFigures(**_main_figures(source, about, kept))
+    return replace(
+        about,
+        **_main_figures(source, about, ratings),
+        cells=tuple(count_lists(ratings)),
+        agreement=tuple(agreement(ratings)),
+        pictures=_pictures(ratings, models),
+        response_times=tuple(response_times(ratings)),
+        caveats=_caveats(source, models),
+        without_failed=without,
+    )
 
 
-def _cells(source: Source, table: pd.DataFrame, compared: list[str]) -> dict[Pair, Cells]:
-    """Of each two conditions that are compared, the ratings: control and models, two models."""
-    conditions = compared if source.real_or_fake else [CONTROL, *compared]
-    return {pair: ratings.as_cells(table, list(pair)) for pair in combinations(conditions, 2)}
+def _models(source: Source) -> tuple[str, ...]:
+    if source.study and source.names_models:
+        return tuple(source.study.config.models)
+    found = tuple(name for name in source.ratings.conditions if name != CONTROL)
+    return found or ("generated",)
 
 
-def _design(source: Source, cells: dict[Pair, Cells]) -> str:
-    """ "paper": every picture is always control or always generated; else "counterbalanced"."""
+def _described(source: Source, models: tuple[str, ...]) -> dict[str, str]:
+    described = {CONTROL: "true colours"} | {name: f"the colours of {name}" for name in models}
+    if models == ("generated",):
+        names = ", ".join(source.study.config.models) if source.study else ""
+        described["generated"] = f"the colours of {names}" if names else "generated colours"
+    return described
+
+
+def _design(source: Source, models: tuple[str, ...]) -> str:
     if source.study:
         return source.study.config.mode
-    nested = all(contrasts.is_nested(each) for each in cells.values())
-    return "paper" if nested and not source.real_or_fake else "counterbalanced"
+    pairs = combinations((CONTROL, *models), 2)
+    nested = all(is_nested(source.ratings.cells(*pair)) for pair in pairs)
+    return "paper" if nested and not source.binary else "counterbalanced"
 
 
-def _main_figures(
-    source: Source, table: pd.DataFrame, cells: dict[Pair, Cells], margin: float | None
-) -> dict:
-    """All p values against chance and of differences are one family, adjusted by Holm's method."""
-    rates, conditions = [], []
-    if source.real_or_fake:
-        rates = plain(fooling.fooling_rates(table))
-    else:
-        conditions = plain(analysis.condition_summary(table))
-        published = _published(source)
-        for row in conditions:
-            row["published"] = published.get(row["condition"])
-    binary = source.real_or_fake
-    compared = [_comparison(pair, each, margin, binary=binary) for pair, each in cells.items()]
-    values = [rate["p"] for rate in rates] + [each["tests"][PRIMARY]["p"] for each in compared]
-    _adjust([*rates, *compared], values)
-    return {"conditions": conditions, "fooling": rates, "comparisons": compared}
+def _main_figures(source: Source, about: Report, ratings: Ratings) -> dict[str, Any]:
+    """The fields of `MainFigures`.
 
-
-def _published(source: Source) -> dict[str, float]:
-    """The paper's means, where the study repeats the paper: its pictures, design and model."""
-    if source.study is None:
-        return {}
-    config, texts = source.study.config, source.study.config.texts
-    repeats = (
-        config.mode == "paper"
-        and config.protocol == "rating"
-        and list(config.models.values()) == ["paper"]
-        and source.study.pictures_from == texts.pictures_fruits360
-    )
-    return PUBLISHED if repeats else {}
-
-
-def _comparison(pair: Pair, cells: Cells, margin: float | None, *, binary: bool) -> dict:
-    """The first minus the second of `pair`; the mixed model is none for `binary` answers."""
-    reference, condition = pair
-    paired, both = contrasts.paired_difference(cells), contrasts.by_both(cells)
-    return plain(
-        {
-            "condition": condition,
-            "reference": reference,
-            "paired": asdict(paired) | {"exact": paired.exact},
-            "tests": {
-                PRIMARY: both,
-                "raters": contrasts.by_raters(cells),
-                "pictures": contrasts.by_pictures(cells),
-                "permutation": contrasts.permutation(cells),
-                "wilcoxon": contrasts.wilcoxon(cells),
-                "mixed": None if binary else mixed.mixed_model(cells),
-            },
-            "equivalence": contrasts.equivalence(both, margin) if margin else None,
-        }
-    )
-
-
-def _pictures(table: pd.DataFrame, compared: list[str]) -> pd.DataFrame:
-    """`ratings.pictures`, by the first model's difference; of fakes, by how often they fooled."""
-    found, first = ratings.pictures(table), compared[0]
-    for largest in (f"{first}_difference", f"{first}_mean"):
-        if largest in found:
-            return found.sort_values(largest, ascending=False, kind="stable")
-    return found
-
-
-def _adjust(rows: list[dict], values: list[float | None]) -> None:
-    """Give each row its p adjusted by Holm's method for all of them: `p_holm`."""
-    known = [value for value in values if value is not None]
-    adjusted = iter(multipletests(known, method="holm")[1].tolist() if known else [])
-    for row, value in zip(rows, values, strict=True):
-        row["p_holm"] = None if value is None else next(adjusted)
-
-
-def _caveats(source: Source, cells: dict[Pair, Cells]) -> list[str]:
-    """What the ratings cannot show, each sentence once."""
-    table = source.table
-    if source.real_or_fake:
-        return [
-            "Whoever cannot find the fake in this time may find it with more of it.",
-            f"The rates speak for these {table['picture'].nunique()} pictures; only the resampled "
-            "intervals take into account that others could have been drawn.",
-        ]
-    said = [
-        sentence
-        for (reference, model), each in cells.items()
-        if reference == CONTROL
-        for sentence in analysis.caveats(table, model, each)
-    ]
-    return list(dict.fromkeys(said))
-
-
-def plain(value: Any) -> Any:
-    """`value` in what JSON knows: dataclasses and tables as dictionaries, no NaN.
-
-    >>> plain({"p": np.float64("nan"), "n": np.int64(3), "table": pd.DataFrame({"a": [1.5]})})
-    {'p': None, 'n': 3, 'table': [{'a': 1.5}]}
+    All p values against chance and of differences are one family, adjusted by Holm's method.
     """
-    if isinstance(value, pd.DataFrame):
-        value = value.to_dict("records")
-    elif is_dataclass(value):
-        value = asdict(value)
-    elif isinstance(value, np.generic):
-        value = value.item()
+    counts = {"raters": ratings.table["rater"].nunique(), "ratings": len(ratings.table)}
+    if ratings.table.empty:
+        return counts
+    rates = fooling_rates(ratings) if source.binary else []
+    compared = about.models if source.binary else (CONTROL, *about.models)
+    highest = 1 if source.binary else SCALE_MAX
+    differences = [
+        compare(ratings, *pair, highest=highest, margin=about.margin)
+        for pair in combinations(compared, 2)
+    ]
+    first = about.recommended[0]
+    p = [*(each.p for each in rates), *(getattr(each.tests, first).p for each in differences)]
+    adjusted = iter(_holm(p))
+    return counts | {
+        "conditions": () if source.binary else tuple(_published(ratings, about)),
+        "fooling": tuple(replace(each, p_holm=next(adjusted)) for each in rates),
+        "comparisons": tuple(replace(each, p_holm=next(adjusted)) for each in differences),
+    }
+
+
+def _published(ratings: Ratings, about: Report) -> list[ConditionMean]:
+    """The means of the conditions, in the paper's protocol beside those of the paper."""
+    means = condition_means(ratings)
+    if about.design != "paper" or len(means) != len(PUBLISHED):
+        return means
+    return [replace(row, published=mean) for row, mean in zip(means, PUBLISHED, strict=True)]
+
+
+def _holm(p: list[float]) -> list[float]:
+    """The p values adjusted for all that are defined (Holm 1979)."""
+    values = np.array(p, dtype=float)
+    known = ~np.isnan(values)
+    if known.any():
+        values[known] = multipletests(values[known], method="holm")[1]
+    return values.tolist()
+
+
+def _pictures(ratings: Ratings, models: tuple[str, ...]) -> tuple[PictureScores, ...]:
+    """Those with the first model's largest difference first; fakes by how often they fooled."""
+
+    def largest(picture: PictureScores) -> float:
+        score = picture.score(models[0])
+        value = score.difference if CONTROL in ratings.conditions else score.mean
+        return -math.inf if math.isnan(value) else value
+
+    return tuple(sorted(score_pictures(ratings), key=largest, reverse=True))
+
+
+def _caveats(source: Source, models: tuple[str, ...]) -> tuple[str, ...]:
+    """What the ratings cannot show, each sentence once."""
+    if source.binary:
+        pictures = source.table["picture"].nunique()
+        return (
+            "Raters who cannot find the fake in this time may find it with more of it.",
+            f"The rates speak for these {pictures} pictures; only the bootstrap intervals take into"
+            " account that others could have been drawn.",
+        )
+    return tuple(dict.fromkeys(said for name in models for said in caveats(source.ratings, name)))
+
+
+def as_json(value: Any) -> Any:
+    """`value` in what JSON knows: dataclasses as objects, NaN as null.
+
+    >>> as_json({"p": math.nan, "n": np.int64(3), "pair": ("a", "b")})
+    {'p': None, 'n': 3, 'pair': ['a', 'b']}
+    """
+    if isinstance(value, PictureScores):
+        return _flat(value)
+    if is_dataclass(value):
+        return {field.name: as_json(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, dict):
-        return {str(key): plain(each) for key, each in value.items()}
+        return {str(key): as_json(each) for key, each in value.items()}
     if isinstance(value, (list, tuple)):
-        return [plain(each) for each in value]
-    if value is pd.NA or value is pd.NaT or isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+        return [as_json(each) for each in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _flat(picture: PictureScores) -> dict[str, Any]:
+    """A picture's scores with the condition in the keys: "control_mean"."""
+    found = {"picture": as_json(picture.picture), "kind": as_json(picture.kind)}
+    for condition, score in picture.scores.items():
+        figures = dict(vars(score))
+        if condition == CONTROL or CONTROL not in picture.scores:
+            del figures["difference"]
+        found |= {f"{condition}_{key}": as_json(value) for key, value in figures.items()}
+    return found

@@ -6,14 +6,26 @@ from importlib.metadata import version
 from pathlib import Path
 
 from study.plan.config import StudyConfig
+from study.report.findings import Report
+from study.report.sections import BOOTSTRAP, T_INTERVAL
 from study.report.source import Frozen
-from study.report.wording import RESAMPLED, T_INTERVAL, family, several
 from study.wording import count, day, points
 
 ANALYSIS_PACKAGES = ("numpy", "pandas", "scipy", "statsmodels", "pingouin", "krippendorff")
+# The tests that a report may recommend, by their attribute of `study.stats.comparison.Tests`.
+RECOMMENDED_TESTS = {
+    "both": (
+        "a quasi-F test (as a t test with Satterthwaite's degrees of freedom), which generalizes to"
+        " other raters and other pictures"
+    ),
+    "raters": (
+        "a by-participant t test within lists, which generalizes to other raters of these pictures"
+    ),
+    "pictures": "a by-item t test, which generalizes to other pictures and these raters",
+}
 
 
-def methods(study: Frozen, report: dict) -> list[str]:
+def methods(study: Frozen, report: Report) -> list[str]:
     """Sentences, a list item for each paragraph; what the study file leaves open is in brackets."""
     config = study.config
     return [
@@ -24,18 +36,15 @@ def methods(study: Frozen, report: dict) -> list[str]:
     ]
 
 
-def _raters(config: StudyConfig, report: dict) -> Iterator[str]:
-    sessions, recruitment = report["sessions"], config.recruitment
-    if report["simulated"]:
+def _raters(config: StudyConfig, report: Report) -> Iterator[str]:
+    sessions, recruitment = report.sessions, config.recruitment
+    if report.simulated:
         yield "The raters were programs, not people."
     when = ""
-    if sessions["begun"]:
-        first, last = day(sessions["first"]), day(sessions["last"])
+    if sessions.begun:
+        first, last = day(sessions.first), day(sessions.last)
         when = f" on {first}" if first == last else f" between {first} and {last}"
-    yield (
-        f"{count(sessions['begun'], 'rater')} gave consent{when} and {sessions['finished']}"
-        " finished."
-    )
+    yield (f"{count(sessions.begun, 'rater')} gave consent{when} and {sessions.finished} finished.")
     quota = config.quota
     yield f"Places were limited to {quota}." if quota else "The number of places was not limited."
     yield (
@@ -43,21 +52,21 @@ def _raters(config: StudyConfig, report: dict) -> Iterator[str]:
         f"Criteria: {recruitment.criteria or '[who could take part]'}. "
         f"Payment: {recruitment.payment or '[how much]'}."
     )
-    ratings = sessions["unfinished_ratings"]
-    if sessions["begun"] == sessions["finished"]:
+    ratings = sessions.unfinished_ratings
+    if sessions.begun == sessions.finished:
         yield "No session was left unfinished."
-    elif sessions["unfinished_included"]:
+    elif sessions.unfinished_included:
         yield "The ratings of unfinished sessions count."
     elif ratings:
         yield f"Unfinished sessions, with {count(ratings, 'rating')}, were left out."
     else:
         yield "Unfinished sessions had no ratings."
-    if number := sessions["forgotten"]:
+    if number := sessions.forgotten:
         were = "was" if number == 1 else "were"
         yield f"{count(number, 'rater')} {were} deleted later on, with all ratings."
     looked_at = _checks(config)
     yield f"Quality checks, fixed beforehand: {looked_at or 'none'}."
-    failed = len(report["exclusions"] or [])
+    failed = len(report.exclusions or ())
     if failed:
         yield (
             f"{count(failed, 'rater')} failed one or more of them; nobody was excluded from the"
@@ -112,7 +121,7 @@ def _pictures(study: Frozen) -> Iterator[str]:
     *others, last = config.models
     shown = f"{', '.join(others)} and {last}" if others else last
     yield f"The {config.pairs} pictures ({study.pictures_from}) were drawn with seed {config.seed}."
-    if config.protocol == "real-or-fake":
+    if config.task.beside == "control":
         yield f"Their generated colours were those that {shown} gave their luminance."
     elif config.mode == "paper":
         yield (
@@ -134,45 +143,35 @@ def _pictures(study: Frozen) -> Iterator[str]:
     )
 
 
-def _analysis(config: StudyConfig, report: dict) -> Iterator[str]:
-    if config.protocol == "real-or-fake":
-        adjusted = "t tests against chance and of the differences between models"
+def _analysis(config: StudyConfig, report: Report) -> Iterator[str]:
+    if config.task.answered_by == "sides":
+        adjusted = "tests against chance and of the differences between models"
         yield (
             "For each model the share of fakes that were taken for true was computed for each rater"
-            " and averaged by list and over the lists; t tests over raters, within lists, compare"
+            " and averaged by list and over the lists; by-participant t tests within lists compare"
             " it with chance (50%)."
         )
         if len(config.models) > 1:
-            yield (
-                "Every two models were compared by a t test over raters and pictures (quasi-F,"
-                " Satterthwaite's degrees of freedom)."
-            )
+            yield f"Every two models were compared by {RECOMMENDED_TESTS['both']}."
     else:
-        tests = {
-            "both": "a t test over raters and pictures (quasi-F, Satterthwaite's degrees of"
-            " freedom), which speaks for other raters and other pictures",
-            "raters": "a t test over raters within lists, which speaks for other raters of these"
-            " pictures",
-            "pictures": "a t test over pictures, which speaks for other pictures and these raters",
-        }
-        adjusted = "t tests over raters and pictures"
+        adjusted = "quasi-F tests"
         compared = "The difference control minus model"
         if len(config.models) > 1:
             compared = "The difference of every two conditions"
-        named = "; and by ".join(tests[key] for key in report["recommended"])
+        named = "; and by ".join(RECOMMENDED_TESTS[key] for key in report.recommended)
         yield (
             "Ratings were averaged by rater and condition, and the raters' means by list and over"
-            f" the lists. {compared} was tested by {named}. Equivalence was"
-            " tested by two one-sided t tests over raters and pictures against a margin of"
-            f" {points(config.margin)}, fixed beforehand."
+            f" the lists. {compared} was tested by {named}. Equivalence was tested by two one-sided"
+            " t tests, with the standard error of the quasi-F test, against a margin of"
+            f" {points(config.margin)} that was fixed beforehand."
         )
     yield (
-        f"{T_INTERVAL} {RESAMPLED} Agreement is given as ICC(2,1),"
-        " ICC(2,k) and Krippendorff's alpha."
+        f"{T_INTERVAL} {BOOTSTRAP} Agreement is given as ICC(2,1), ICC(2,k) and Krippendorff's"
+        " alpha."
     )
-    if several(report):
+    if report.several:
         yield (
-            f"The p values of the {adjusted}, {family(report)} in all, were adjusted by Holm's"
+            f"The p values of the {adjusted}, {report.family} in all, were adjusted by Holm's"
             " method; no other p value was."
         )
     packages = ", ".join(f"{name} {version(name)}" for name in ANALYSIS_PACKAGES)

@@ -6,6 +6,7 @@ nothing is marked as safe but the plots, whose texts matplotlib escapes.
 
 import base64
 import io
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,16 +14,40 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from PIL import Image
 
-from study import wording as words
-from study.report import methods, plots, wording
-from study.report.source import Picture, Source
+from study import wording
+from study.report import plots, text
+from study.report.findings import Report
+from study.report.lead import lead
+from study.report.methods import methods
+from study.report.sections import order, sections
+from study.report.source import Frozen, Source
+from study.stats.describe import PictureScores, Score
 from study.stats.ratings import CONTROL
 
 TEMPLATE = "report.html.jinja"
-SIDE = 176  # pixels of a picture's longer side: sharp enough beside its scores
+# Length of a picture's longer side, in pixels: sharp enough beside its scores.
+SIDE = 176
 
 
-def as_html(source: Source, report: dict) -> str:
+@dataclass(frozen=True)
+class Version:
+    """A picture in one condition: its colours as a data URI, and what they scored."""
+
+    condition: str
+    color: str
+    score: Score
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A picture of the gallery."""
+
+    name: str
+    gray: str
+    versions: list[Version]
+
+
+def as_html(source: Source, report: Report) -> str:
     """The page of `report`, the `findings` of `source`, whose pictures are loaded."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -36,14 +61,17 @@ def as_html(source: Source, report: dict) -> str:
     return environment.get_template(TEMPLATE).render(
         report=report,
         study=study,
-        say=wording,
-        words=words,
-        title=study.config.title if study else words.printable(Path(source.name).name, 120),
-        colours=plots.colours(report["models"]),
-        models=_models(source, report),
+        wording=wording,
+        simulated=text.SIMULATED,
+        title=study.config.title if study else wording.printable(Path(source.name).name, 120),
+        about=text.source(report),
+        lead=lead(report) if report.ratings else text.nothing(report),
+        sections=list(sections(report)) if report.ratings else [],
+        colours=plots.colours(report.models),
         plots=_plots(source, report),
-        pictures=_pictures(source, report),
-        methods=methods.methods(study, report) if study else [],
+        gallery=_gallery(study, report) if study else [],
+        order=order(report),
+        methods=methods(study, report) if study else [],
         written=datetime.now(UTC),
     )
 
@@ -55,59 +83,33 @@ def _unbroken(value: object) -> object:
     return value
 
 
-def _models(source: Source, report: dict) -> dict[str, str]:
-    """What each condition is, in words."""
-    names = {CONTROL: "true colours"} | dict.fromkeys(report["models"], "generated")
-    if source.study and report["models"] == ["generated"]:
-        names["generated"] = f"by {', '.join(source.study.config.models)}"
-    return names
-
-
-def _plots(source: Source, report: dict) -> list[tuple[str, Markup]]:
+def _plots(source: Source, report: Report) -> list[tuple[str, Markup]]:
     """Captions and drawings."""
-    if source.table.empty:
+    if not report.ratings:
         return []
-    if source.real_or_fake:
-        drawn = [("How often each rater was fooled", plots.rates, plots.RATES)]
-    else:
-        drawn = [
-            ("Ratings by condition", plots.ratings, plots.RATINGS),
-            ("Each rater's difference", plots.differences, plots.DIFFERENCES),
-        ]
     return [
-        (f"{title}: {caption}.", Markup(plots.svg(draw(source.table, report), title)))  # noqa: S704
-        for title, draw, caption in drawn
+        (f"{title}: {caption}.", Markup(plots.svg(draw(source.ratings, report), title)))  # noqa: S704
+        for title, draw, caption in plots.drawings(report)
     ]
 
 
-def _pictures(source: Source, report: dict) -> list[dict]:
-    """A picture with its versions and what they scored, in the order of `report`."""
-    images = {picture.name: picture for picture in source.study.pictures} if source.study else {}
-    scores = {each["picture"]: each for each in report["pictures"]}
+def _gallery(study: Frozen, report: Report) -> list[Shown]:
+    """The pictures with their versions and what they scored, in the order of `report`."""
+    images = {picture.name: picture for picture in study.pictures}
+    scored = {each.picture: each for each in report.pictures}
+    scored |= {name: PictureScores(name, None, {}) for name in images if name not in scored}
     return [
-        _picture(name, images.get(name), scores.get(name, {}), report) for name in scores | images
+        Shown(
+            wording.printable(name, 120),
+            _data_uri(images[name].gray),
+            [
+                Version(condition, _data_uri(images[name].colors[condition]), of.score(condition))
+                for condition in (CONTROL, *report.models)
+                if condition in images[name].colors
+            ],
+        )
+        for name, of in scored.items()
     ]
-
-
-def _picture(name: str, image: Picture | None, scores: dict, report: dict) -> dict:
-    conditions = [CONTROL, *report["models"]]
-    if image:
-        conditions = [each for each in conditions if each in image.colors]
-    return {
-        "name": words.printable(name, 120),
-        "gray": _data_uri(image.gray) if image else None,
-        "versions": [
-            {
-                "condition": condition,
-                "color": _data_uri(image.colors[condition]) if image else None,
-                "mean": scores.get(f"{condition}_mean"),
-                "sd": scores.get(f"{condition}_sd"),
-                "raters": scores.get(f"{condition}_raters", 0),
-                "difference": scores.get(f"{condition}_difference"),
-            }
-            for condition in conditions
-        ],
-    }
 
 
 def _data_uri(png: bytes) -> str:

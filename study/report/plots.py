@@ -1,12 +1,13 @@
-"""Plots of a study's ratings. Each takes the table and the figures of `study.report.findings`.
+"""Plots of a study's ratings. Each takes the ratings and the figures of `study.report.findings`.
 
 Colours are Okabe and Ito's, which colour-blind readers can tell apart.
 """
 
 import io
+import math
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import cycle
 from pathlib import Path
@@ -17,16 +18,18 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from study.report.wording import with_control
-from study.stats.ratings import CONTROL, rater_means
-from study.wording import count, decimals, percent, printable
+from study.report.findings import Report
+from study.stats.means import CHANCE
+from study.stats.ratings import CONTROL, Ratings
+from study.wording import count, exactly, percent, printable
 
 CONTROL_COLOUR = "#0072B2"
 MODEL_COLOURS = ("#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#B09E00", "#8A6FBF")
-INK = "#1a1d21"  # of text and axes; in an SVG the colour of the text around it
-RATINGS = "bars: single ratings; dots: raters' means; diamond: their mean, 95% interval"
+# Colour of text and axes; in an SVG on a page it becomes that of the text around it.
+INK = "#1a1d21"
+MEANS = "bars: single ratings; dots: raters' means; diamond: their mean, 95% interval"
 RATES = "dots: raters; diamond: their mean, 95% interval"
-DIFFERENCES = "a line for each rater; dashes and band: mean and 95% interval of the paired t test"
+DIFFERENCES = "a line for each rater; dashes and band: the difference and its 95% interval"
 STYLE = {
     "font.size": 9,
     "text.color": INK,
@@ -42,30 +45,40 @@ STYLE = {
 }
 
 
-def colours(models: list[str]) -> dict[str, str]:
+def colours(models: Iterable[str]) -> dict[str, str]:
     """The colour of each condition."""
     return {CONTROL: CONTROL_COLOUR} | dict(zip(models, cycle(MODEL_COLOURS), strict=False))
 
 
 @contextmanager
-def _figure(width: float, height: float, report: dict) -> Iterator[Figure]:
+def _figure(width: float, height: float, report: Report) -> Iterator[Figure]:
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(width, height), layout="constrained")
-        if report["simulated"]:
+        if report.simulated:
             figure.suptitle("SIMULATED RATERS, no people", size=9, weight="bold")
         yield figure
 
 
-def ratings(table: pd.DataFrame, report: dict) -> Figure:
+def drawings(report: Report) -> list[tuple[str, Callable[[Ratings, Report], Figure], str]]:
+    """The plots of a report: title, function and caption of each."""
+    if report.fooling:
+        return [("How often each rater was fooled", rates, RATES)]
+    return [
+        ("Ratings by condition", means, MEANS),
+        ("Each rater's difference", differences, DIFFERENCES),
+    ]
+
+
+def means(ratings: Ratings, report: Report) -> Figure:
     """The ratings of each condition, its raters' means and their mean; the published one."""
-    rows, paint = report["conditions"], colours(report["models"])
+    rows, paint, table = report.conditions, colours(report.models), ratings.table
     with _figure(max(4.8, 1.9 * len(rows)), 3.9, report) as figure:
         axes = figure.subplots()
-        means = rater_means(table, [row["condition"] for row in rows])
+        of_raters = ratings.rater_means(*(row.condition for row in rows))
         step = 1 if (table["rating"] % 1 == 0).all() else 0.5
         for x, row in enumerate(rows):
-            condition, colour = row["condition"], paint[row["condition"]]
-            values = table.loc[table["condition"] == condition, "rating"].value_counts()
+            colour = paint[row.condition]
+            values = table.loc[table["condition"] == row.condition, "rating"].value_counts()
             axes.barh(
                 values.index,
                 0.38 * values / values.max() if len(values) else values,
@@ -75,14 +88,15 @@ def ratings(table: pd.DataFrame, report: dict) -> Figure:
                 alpha=0.35,
                 linewidth=0,
             )
-            _dots(axes, x + 0.07, means[condition].dropna().to_numpy(), colour)
-            _mean(axes, x + 0.19, row["mean"], row["ci_low"], row["ci_high"], colour)
-            if paper := row["published"]:
-                axes.plot([x - 0.42, x + 0.25], [paper] * 2, "--", color=INK, lw=0.9)
-                axes.text(x + 0.27, paper, f"published\n{paper:g}", va="center", size=7.5)
+            _dots(axes, x + 0.07, of_raters[row.condition].dropna().to_numpy(), colour)
+            _mean(axes, x + 0.19, row.mean, (row.ci_low, row.ci_high), colour)
+            if not math.isnan(row.published):
+                axes.plot([x - 0.42, x + 0.25], [row.published] * 2, "--", color=INK, lw=0.9)
+                text = f"published\n{row.published:g}"
+                axes.text(x + 0.27, row.published, text, va="center", size=7.5)
         labels = [
-            f"{printable(row['condition'], 16)}\n"
-            + ("no ratings" if row["mean"] is None else f"mean {decimals(row['mean'])}")
+            f"{printable(row.condition, 16)}\n"
+            + ("no ratings" if math.isnan(row.mean) else f"mean {exactly(row.mean)}")
             for row in rows
         ]
         _limits(axes, len(rows), labels)
@@ -90,47 +104,47 @@ def ratings(table: pd.DataFrame, report: dict) -> Figure:
     return figure
 
 
-def rates(table: pd.DataFrame, report: dict) -> Figure:
+def rates(ratings: Ratings, report: Report) -> Figure:
     """How often each rater took the fake for the true picture, by model."""
-    rows, paint = report["fooling"], colours(report["models"])
+    rows, paint = report.fooling, colours(report.models)
     with _figure(max(4.8, 1.9 * len(rows)), 3.9, report) as figure:
         axes = figure.subplots()
-        means = rater_means(table, [row["condition"] for row in rows])
+        of_raters = ratings.rater_means(*(row.condition for row in rows))
         for x, row in enumerate(rows):
-            colour = paint[row["condition"]]
-            _dots(axes, x, means[row["condition"]].dropna().to_numpy(), colour)
-            _mean(axes, x + 0.22, row["rate"], row["ci_low"], row["ci_high"], colour)
-        axes.axhline(0.5, ls="--", color=INK, lw=0.9)
-        axes.text(len(rows) - 0.47, 0.51, "chance", ha="right", va="bottom", size=8)
-        labels = [f"{printable(row['condition'], 16)}\n{percent(row['rate'])}" for row in rows]
+            colour = paint[row.condition]
+            _dots(axes, x, of_raters[row.condition].dropna().to_numpy(), colour)
+            _mean(axes, x + 0.22, row.rate, (row.ci_low, row.ci_high), colour)
+        axes.axhline(CHANCE, ls="--", color=INK, lw=0.9)
+        axes.text(len(rows) - 0.47, CHANCE + 0.01, "chance", ha="right", va="bottom", size=8)
+        labels = [f"{printable(row.condition, 16)}\n{percent(row.rate)}" for row in rows]
         _limits(axes, len(rows), labels)
         axes.yaxis.set_major_formatter(mpl.ticker.PercentFormatter(1))
         axes.set(ylim=(-0.04, 1.04), ylabel="fooled")
     return figure
 
 
-def differences(table: pd.DataFrame, report: dict) -> Figure:
-    """Each rater's difference between control and model, sorted, and their mean."""
-    paint, compared = colours(report["models"]), with_control(report)
-    means = rater_means(table, [CONTROL, *report["models"]])
-    longest = max(2, means.dropna(how="all").shape[0])
+def differences(ratings: Ratings, report: Report) -> Figure:
+    """Each rater's difference between control and model, sorted, and the difference of all."""
+    paint, compared = colours(report.models), report.with_control
+    of_raters = ratings.rater_means(CONTROL, *report.models)
+    longest = max(2, of_raters.dropna(how="all").shape[0])
     height = min(6.5, 1.4 + 0.14 * longest)
     with _figure(4.8, height * len(compared) ** 0.7, report) as figure:
         panels = figure.subplots(len(compared), 1, squeeze=False, sharex=True)[:, 0]
         for axes, comparison in zip(panels, compared, strict=True):
-            model, paired = comparison["condition"], comparison["paired"]
-            values = (means[CONTROL] - means[model]).dropna().sort_values().to_numpy()
+            model, test = comparison.condition, report.best(comparison)
+            values = (of_raters[CONTROL] - of_raters[model]).dropna().sort_values().to_numpy()
             y = np.arange(len(values))
             axes.hlines(y, 0, values, color=paint[model], lw=1.2, alpha=0.6)
             axes.plot(values, y, "o", color=paint[model], ms=4.5, mew=0)
             axes.axvline(0, color=INK, lw=0.8)
-            if paired["mean"] is not None:
-                axes.axvline(paired["mean"], color=INK, lw=1.2, ls="--")
-                text = f"mean {decimals(paired['mean'])}"
-                axes.text(paired["mean"], 1.01, text, transform=axes.get_xaxis_transform(),
+            if not math.isnan(test.mean):
+                axes.axvline(test.mean, color=INK, lw=1.2, ls="--")
+                text = f"difference {exactly(test.mean)}"
+                axes.text(test.mean, 1.01, text, transform=axes.get_xaxis_transform(),
                           ha="center", va="bottom", size=8)  # fmt: skip
-            if paired["ci_low"] is not None:
-                axes.axvspan(paired["ci_low"], paired["ci_high"], color=INK, alpha=0.12, lw=0)
+            if not math.isnan(test.ci_low):
+                axes.axvspan(test.ci_low, test.ci_high, color=INK, alpha=0.12, lw=0)
             axes.set(yticks=[], ylim=(-0.8, max(1, len(values)) - 0.2))
             axes.set_ylabel(f"{count(len(values), 'rater')}: {printable(model, 16)}")
             axes.spines["left"].set_visible(False)
@@ -158,23 +172,21 @@ def _dots(axes: Axes, x: float, values: np.ndarray, colour: str) -> None:
     )
 
 
-def _mean(
-    axes: Axes, x: float, value: float | None, low: float | None, high: float | None, colour: str
-) -> None:
-    if low is not None and high is not None:
-        axes.plot([x, x], [low, high], color=colour, lw=2.2, clip_on=False)
-    if value is not None:
-        axes.plot(x, value, "D", color=colour, ms=6.5, mew=0, clip_on=False)
+def _mean(axes: Axes, x: float, value: float, ends: tuple[float, float], colour: str) -> None:
+    """A mean with its interval; NaN is not drawn."""
+    axes.plot([x, x], ends, color=colour, lw=2.2, clip_on=False)
+    axes.plot(x, value, "D", color=colour, ms=6.5, mew=0, clip_on=False)
 
 
-def png(figure: Figure, caption: str, path: Path) -> None:
-    """Write `figure` with its caption above it.
+def save(figure: Figure, caption: str, path: Path) -> None:
+    """Write `figure` with its caption above it, in the format that the file's name ends with.
 
     Raises:
         OSError, ValueError: no such folder, or no such image format.
     """
     figure.axes[0].set_title(caption, size=8, loc="left")
-    figure.savefig(path, dpi=150)
+    with mpl.rc_context(STYLE):
+        figure.savefig(path, dpi=150)
 
 
 def svg(figure: Figure, label: str) -> str:

@@ -1,4 +1,4 @@
-"""How often the study's tests err and its intervals cover, on raters whose truth is known.
+"""Type I errors of the study's tests and coverage of its intervals, where the truth is known.
 
 Each function simulates studies of one `Setting` and yields rows of the table that
 `python -m study.simulate calibration` writes. A test errs when it rejects the true difference, be
@@ -14,7 +14,6 @@ from scipy import stats
 
 from study.simulate.population import Population, Studies, draw, draw_fooled
 from study.stats.bootstrap import resampled
-from study.stats.contrasts import permuted_p
 from study.stats.mixed import effects_of, fit_crossed
 from study.stats.moments import (
     Moments,
@@ -28,40 +27,45 @@ from study.stats.moments import (
     stratified,
     tost,
 )
+from study.stats.permutation import EXCHANGE as RANDOMIZATION
+from study.stats.permutation import SIGN_FLIPS, list_weighted, permuted_p
 
 LEVEL = 0.05
-MARGIN = 1.0  # of equivalence, in points
-DRAWS, PERMUTATIONS = 1000, 2**12  # fewer than the report's, for speed
+# Margin of the equivalence test, in points.
+MARGIN = 1.0
+# Numbers of bootstrap samples and of permutations: fewer than the report's, for speed.
+DRAWS, PERMUTATIONS = 1000, 2**12
 HERE, EVERYWHERE = "these pictures", "other pictures"
 PAPER, BALANCED, FAKE = "paper", "counterbalanced", "real-or-fake"
 UNEVEN = "counterbalanced, lists 2 : 1"
 SAME, VARIES = "the same for everybody", "varies"
-BY_RATERS, BY_PICTURES = "t test over raters, within lists", "t test over pictures"
-BY_BOTH = "t test over raters and pictures"
-EQUIVALENCE = "equivalence test over raters and pictures"
-EXCHANGE = "raters exchanged between lists"
+BY_PARTICIPANT, BY_ITEM = "by-participant t test, within lists", "by-item t test"
+QUASI_F = "quasi-F test"
+EQUIVALENCE = "equivalence test, quasi-F"
 T_INTERVAL, BOOTSTRAP = "mean: t interval over raters", "mean: bootstrap of raters and pictures"
 COUNTERBALANCED = {
-    BY_RATERS: HERE,
-    EXCHANGE: HERE,
+    BY_PARTICIPANT: HERE,
+    RANDOMIZATION: HERE,
     T_INTERVAL: HERE,
-    BY_BOTH: EVERYWHERE,
+    QUASI_F: EVERYWHERE,
     EQUIVALENCE: EVERYWHERE,
     BOOTSTRAP: EVERYWHERE,
 }
-RECOMMENDED = {  # design -> method -> the pictures it is recommended for
+# {design: {method: the pictures that it is recommended for}}
+RECOMMENDED = {
     BALANCED: COUNTERBALANCED,
     UNEVEN: COUNTERBALANCED,
     PAPER: {
-        BY_RATERS: HERE,
+        BY_PARTICIPANT: HERE,
         T_INTERVAL: HERE,
-        BY_PICTURES: EVERYWHERE,
-        BY_BOTH: EVERYWHERE,
+        BY_ITEM: EVERYWHERE,
+        QUASI_F: EVERYWHERE,
         EQUIVALENCE: EVERYWHERE,
     },
     FAKE: {T_INTERVAL: HERE, BOOTSTRAP: EVERYWHERE},
 }
-BOUNDS = {"test": (3.0, 7.0), "interval": (93.0, 97.0)}  # percent, for what is recommended
+# Percentages between which a recommended test errs and a recommended interval covers.
+BOUNDS = {"test": (3.0, 7.0), "interval": (93.0, 97.0)}
 
 
 @dataclass(frozen=True)
@@ -114,9 +118,9 @@ def t_tests(drawn: Studies) -> dict[str, Moments]:
     differences, lists = rater_differences(drawn.y, drawn.lists)
     return {
         "paired t test": stratified(differences, np.zeros_like(lists)),
-        BY_RATERS: stratified(differences, lists),
-        BY_PICTURES: stratified(*picture_differences(drawn.y, lists)),
-        BY_BOTH: crossed(drawn.y, lists),
+        BY_PARTICIPANT: stratified(differences, lists),
+        BY_ITEM: stratified(*picture_differences(drawn.y, lists)),
+        QUASI_F: crossed(drawn.y, lists),
     }
 
 
@@ -127,7 +131,7 @@ def check_t_tests(setting: Setting, studies: int) -> Iterator[dict]:
         for method, result in t_tests(drawn).items():
             off = result._replace(mean=result.mean - truth)
             yield setting.row(method, "test", about, p_values(off) < LEVEL)
-            if method == BY_BOTH:
+            if method == QUASI_F:
                 at_margin = off._replace(mean=off.mean + MARGIN)
                 wrong = np.maximum(*tost(at_margin, MARGIN)) < LEVEL
                 yield setting.row(EQUIVALENCE, "test", about, wrong)
@@ -139,13 +143,14 @@ def check_permutations(setting: Setting, studies: int) -> Iterator[dict]:
     differences, lists = rater_differences(drawn.y, drawn.lists)
     for about, truth in _truths(drawn).items():
         off = differences - truth[:, None]
-        for method, kept in ((EXCHANGE, lists), ("sign flips", np.zeros_like(lists))):
-            if method == EXCHANGE and setting.design == PAPER:
-                continue
-            p = permuted_p(off, kept, resamples=PERMUTATIONS)
-            yield setting.row(method, "test", about, p < LEVEL)
+        if setting.design != PAPER:
+            p = permuted_p(off, lists, resamples=PERMUTATIONS)
+            yield setting.row(RANDOMIZATION, "test", about, p < LEVEL)
+        weighted, one_list = list_weighted(off, lists), np.zeros_like(lists)
+        p = permuted_p(weighted, one_list, resamples=PERMUTATIONS)
+        yield setting.row(SIGN_FLIPS, "test", about, p < LEVEL)
         ranks = np.sign(off) * stats.rankdata(np.abs(off), axis=-1)
-        p = permuted_p(ranks, np.zeros_like(lists), resamples=PERMUTATIONS)
+        p = permuted_p(ranks, one_list, resamples=PERMUTATIONS)
         yield setting.row("Wilcoxon's signed-rank test", "test", about, p < LEVEL)
 
 

@@ -12,63 +12,68 @@ HEAD = """\
 
 Simulated raters whose truth is known (`study/simulate/population.py`): 10 pictures whose quality
 has the standard deviation (sd) 1.5, raters' leniency sd 1, noise of single ratings sd 1.5, rounded
-to whole points from 0 to 10. The CSV files beside this text hold the same figures with seeds; +/-
-is the Monte-Carlo standard error. """
+to whole points from 0 to 10. The CSV files beside this text hold the same figures with their seeds;
++/- is the Monte Carlo standard error. """
 
 DESIGN = """
 ## The paper's design sees what is not there
 
-Percentage of studies with p < .05 although true colours are no better than the model's. In the
-paper's design each picture is always control or always generated, so that the pictures' own quality
-passes for a difference, and the more raters there are the surer they are of it. Counterbalanced,
-each picture is control for one half of the raters and generated for the other. The difference
-varies between raters (sd 0.7), not between pictures. `python -m study.simulate design`:
+Type I errors: the percentage of studies with p < .05 although true colours are no better than the
+model's. In the paper's design each picture is always control or always generated, so that the
+pictures' own quality passes for a difference, and the more raters there are the more certain the
+wrong answer becomes (Clark 1973). Counterbalanced, each picture is control for one half of the
+raters and generated for the other. The difference varies between raters (sd 0.7), not between
+pictures. `python -m study.simulate design`:
 
 """
 
 TESTS = """
-## Errors of the tests
+## Type I errors of the tests
 
 Percentage of studies in which a test at the 5-percent level rejects the true difference: that of
 the pictures shown, over all raters there might be ("these pictures"), or that of all pictures
 ("other pictures"). "Varies": the difference has sd 0.7 between raters and sd 0.7 between pictures.
-"Lists 2 : 1": the lists have 8 and 4, or 16 and 8 raters, not as many each.
-The equivalence test's error is to find the difference within one point where it is one point. Bold:
-what the report recommends, and is to err in {low:g} to {high:g} percent.
-`python -m study.simulate calibration`:
+"Lists 2 : 1": the lists have 8 and 4, or 16 and 8 raters. The equivalence test errs when it finds
+the difference within one point where it is one point. Bold: what the report recommends, which
+should err in {low:g} to {high:g} percent of studies. `python -m study.simulate calibration`:
 
 """
 
 INTERVALS = """
 ## Coverage of the intervals
 
-Percentage of studies whose 95% interval holds the truth. Of condition means: control at 7, the
-model at 5. Of the fooling rate (real-or-fake): 40 pictures, a third of the answers fooled, sd on
-the probit scale 0.3 between raters and 0.6 between pictures. Bold: what the report shows for that
-purpose, and is to cover in {low:g} to {high:g} percent. A t interval of a difference covers in 100
-less the error of its test.
+Percentage of studies whose 95% interval holds the truth. For condition means, control is at 7 and
+the model at 5. For the fooling rate (real-or-fake) there are 40 pictures, a third of the answers
+are fooled, and on the probit scale the sd is 0.3 between raters and 0.6 between pictures. Bold:
+what the report shows for that purpose, which should cover the truth in {low:g} to {high:g} percent
+of studies. The t interval of a difference covers it in 100 percent less the error of its test.
 
 """
 
 READING = """
-## Which test speaks for what
+## Which test generalizes to what
 
-- **These pictures, other raters:** the t test over raters within lists, or raters exchanged between
-  lists (exact). To the plain paired t test, the sign flips and Wilcoxon's test the difference
-  between the lists' pictures is noise. Where the lists are of about the same size (two lists: where
-  the square of the difference of their sizes is no larger than the number of raters) they err on
-  the safe side and waste power. Else they take the difference between the lists' pictures for one
-  between the conditions: do not read them. None of these speaks for other pictures once the
-  difference varies from picture to picture; more raters make that worse.
-- **Other pictures too:** the t test over raters and pictures. Where the difference is the same for
-  all pictures it errs less often than it might. The equivalence test is made of it. The t test over
-  pictures takes the raters for given, and errs too often where the difference varies between them;
-  in the paper's design it is the item-level test and holds. The mixed model's z test takes its
-  standard error for known: it errs too often with 12 raters where the difference varies.
-- **In the paper's design** tests over raters hold for these pictures in these conditions only,
+There is one estimate of the difference: the mean of the lists' means of the raters' differences.
+With lists of unequal size the plain mean over raters is another one, biased by the larger list's
+pictures; the report does not show it, nor the tests of it.
+
+- **These pictures, other raters:** the by-participant t test within lists, or the randomization
+  test, which exchanges raters between lists and is exact. To the plain paired t test, the sign-flip
+  test and Wilcoxon's test the difference between the lists' pictures is noise: with lists of equal
+  size they err on the safe side and waste power. With lists of unequal size the paired t test and
+  Wilcoxon's test take a part of the difference between the lists' pictures for one between the
+  conditions, and the report leaves them out; the sign-flip test weighs the lists equally and stays
+  on the safe side. None of these generalizes to other pictures once the difference varies from
+  picture to picture; more raters make that worse.
+- **Other pictures too:** the quasi-F test (Clark 1973; Judd, Westfall & Kenny 2012). Where the
+  difference is the same for all pictures it is conservative. The equivalence test has its standard
+  error. The by-item t test takes the raters as given, and errs too often where the difference
+  varies between them; in the paper's design it holds. The mixed model's z test takes its standard
+  error for known: it errs too often with 12 raters where the difference varies.
+- **In the paper's design** by-participant tests hold for these pictures in these conditions only,
   which says nothing about the model: control and generated are different pictures. The bootstrap
-  has five pictures of each kind to draw from, and covers too little, although it counts the noise
-  of single ratings more than once, which is conservative.
+  interval has five pictures of each kind to draw from, and covers too little, although it counts
+  the noise of single ratings more than once, which is conservative.
 - Wilson's interval takes all trials for independent and covers too little.
 """
 

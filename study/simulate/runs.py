@@ -11,12 +11,12 @@ from tqdm import tqdm
 from study.simulate import calibration
 from study.simulate.calibration import (
     BALANCED,
-    BY_BOTH,
-    BY_PICTURES,
-    BY_RATERS,
+    BY_ITEM,
+    BY_PARTICIPANT,
     FAKE,
     LEVEL,
     PAPER,
+    QUASI_F,
     SAME,
     UNEVEN,
     VARIES,
@@ -84,9 +84,9 @@ def power(
         here = replace(of, raters=count)
         drawn = draw(here, studies, np.random.default_rng([seed, count]))
         results = t_tests(drawn)
-        tests = (BY_RATERS, BY_PICTURES, BY_BOTH) if of.paper else (BY_RATERS, BY_BOTH)
+        tests = (BY_PARTICIPANT, BY_ITEM, QUASI_F) if of.paper else (BY_PARTICIPANT, QUASI_F)
         found = {test: percent(p_values(results[test]) < LEVEL) for test in tests}
-        both = results[BY_BOTH]
+        both = results[QUASI_F]
         rows.append(
             {
                 "raters": count,

@@ -2,64 +2,72 @@
 
 import math
 import warnings
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from study.stats.ratings import as_cells, conditions_of, lists_of
+from study.stats.ratings import Ratings
 
-MIN_RATINGS = 5  # that pingouin takes
-COLUMNS = [
-    "condition",
-    "list",
-    "raters",
-    "complete",
-    "pictures",
-    "icc_single",
-    "icc_low",
-    "icc_high",
-    "icc_mean",
-    "alpha",
-    "note",
-]
+# Number of ratings that pingouin needs for an intraclass correlation.
+MIN_RATINGS = 5
 
 
-def agreement(table: pd.DataFrame) -> pd.DataFrame:
-    """One row for each condition and list, and with several lists one for "all".
+@dataclass(frozen=True)
+class Agreement:
+    """How far the raters of a condition agree, in one list or in "all".
 
-    `icc_single` is ICC(2,1) of Shrout & Fleiss (two-way random, absolute agreement) with its 95%
-    interval, `icc_mean` is ICC(2,k): of single ratings and of the mean over the raters. Both need
-    raters who rated the same pictures, so they are over those who rated all of them, `complete` of
-    the `raters`, and the row "all" has none. `alpha` is Krippendorff's for interval data: over all
-    raters, with gaps allowed, without an interval. NaN where undefined, and `note` says why; so
-    are estimates outside -1 to 1, which are no correlations.
+    `icc_single` is ICC(2,1) of Shrout & Fleiss 1979 (two-way random, absolute agreement) with its
+    95% interval, `icc_mean` is ICC(2,k): of single ratings and of the mean over the raters. Both
+    need raters who rated the same pictures, so they are over those who rated all of them,
+    `complete` of the `raters`, and "all" has none. `alpha` is Krippendorff's for interval data
+    (Krippendorff 2011): over all raters, with gaps allowed, without an interval. NaN where
+    undefined, and `note` says why; so are estimates outside -1 to 1, which are no correlations.
+    """
+
+    condition: str
+    list: str
+    raters: int
+    complete: int | None
+    pictures: int
+    icc_single: float
+    icc_low: float
+    icc_high: float
+    icc_mean: float
+    alpha: float
+    note: str
+
+
+def agreement(ratings: Ratings) -> list[Agreement]:
+    """One for each condition and list, and with several lists one for "all".
 
     Six wines and four judges of Shrout & Fleiss 1979:
 
-    >>> ratings = [[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9],
-    ...            [6, 2, 4, 7]]
+    >>> wines = [[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9],
+    ...          [6, 2, 4, 7]]
     >>> table = pd.DataFrame(
-    ...     [(judge, wine, "control", ratings[wine][judge]) for wine in range(6)
+    ...     [(judge, wine, "control", wines[wine][judge]) for wine in range(6)
     ...      for judge in range(4)],
     ...     columns=["rater", "picture", "condition", "rating"],
     ... )
-    >>> print(agreement(table)[["list", "raters", "complete", "icc_single", "icc_mean"]].round(2))
-      list  raters  complete  icc_single  icc_mean
-    0    A       4         4        0.29      0.62
+    >>> (found,) = agreement(Ratings(table))
+    >>> print(f"{found.icc_single:.2f} {found.icc_mean:.2f}")
+    0.29 0.62
     """
-    table = table.assign(list=lists_of(table))
-    rows = []
-    for condition in conditions_of(table):
-        shown = table[table["condition"] == condition]
-        names = sorted(shown["list"].unique())
-        for name in [*names, "all"] if len(names) > 1 else names:
-            part = shown if name == "all" else shown[shown["list"] == name]
-            rows.append((condition, name, *_agreement(part, condition, single=name != "all")))
-    return pd.DataFrame(rows, columns=COLUMNS).astype({"complete": "Int64"})
+    names, found = sorted(set(ratings.lists)), []
+    for condition in ratings.conditions:
+        cells = ratings.cells(condition)
+        here = np.unique(cells.lists)
+        for number in [*here, None] if len(here) > 1 else here:
+            of = cells.y[0] if number is None else cells.y[0, cells.lists == number]
+            y = of[:, np.isfinite(of).any(axis=0)]
+            name = "all" if number is None else names[number]
+            found.append(_agreement(condition, name, y, single=number is not None))
+    return found
 
 
-def _agreement(part: pd.DataFrame, condition: str, *, single: bool) -> tuple:
-    y = as_cells(part, [condition]).y[0]  # (raters, pictures)
+def _agreement(condition: str, name: str, y: np.ndarray, *, single: bool) -> Agreement:
+    """That of ratings y (raters, pictures); `single`: of one list, with intraclass correlations."""
     complete = y[np.isfinite(y).all(axis=1)]
     nothing = [math.nan] * 4
     figures, note = nothing, ""
@@ -86,7 +94,7 @@ def _agreement(part: pd.DataFrame, condition: str, *, single: bool) -> tuple:
     if outside.any():
         figures[outside] = math.nan
         note = "An estimate outside its range of -1 to 1 is not shown, as there are too few data."
-    return (raters, count, pictures, *figures.tolist(), note)
+    return Agreement(condition, name, raters, count, pictures, *figures.tolist(), note)
 
 
 def _icc(y: np.ndarray) -> list[float]:

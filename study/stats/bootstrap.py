@@ -5,6 +5,7 @@ import numpy as np
 from study.stats.moments import mean_of_seen, sets_of
 from study.stats.ratings import Cells
 
+# Number of resampled studies.
 DRAWS = 2000
 
 
@@ -18,7 +19,7 @@ def bootstrap_intervals(cells: Cells) -> np.ndarray:
     and other pictures; how well it covers is in results/study-design/README.md. NaN where a list
     has not two raters or a set not two pictures, which would add no variance, and without spread.
 
-    >>> from study.stats.ratings import as_cells
+    >>> from study.stats.ratings import Ratings
     >>> import pandas as pd
     >>> rng = np.random.default_rng(1)
     >>> rater, picture = np.divmod(np.arange(60), 10)
@@ -28,7 +29,7 @@ def bootstrap_intervals(cells: Cells) -> np.ndarray:
     ...     "condition": np.where((rater + picture) % 2, "control", "generated"),
     ...     "rating": rng.integers(3, 9, 60),
     ... })
-    >>> bootstrap_intervals(as_cells(table)).round(1)
+    >>> bootstrap_intervals(Ratings(table).cells("control", "generated")).round(1)
     array([[4.6, 6.8],
            [4.1, 6.3]])
     """
@@ -36,9 +37,13 @@ def bootstrap_intervals(cells: Cells) -> np.ndarray:
     if not cells.y.size:
         return found
     sets = sets_of(cells.y, cells.lists)
-    means = resampled(cells.y, cells.lists, sets, DRAWS, np.random.default_rng(0))
-    for number, seen in enumerate(np.isfinite(cells.y)):
-        if _pairs(cells.lists[seen.any(axis=1)]) and _pairs(sets[seen.any(axis=0)]):
+    varies = [
+        _pairs(cells.lists[seen.any(axis=1)]) and _pairs(sets[seen.any(axis=0)])
+        for seen in np.isfinite(cells.y)
+    ]
+    if any(varies):
+        means = resampled(cells.y, cells.lists, sets, DRAWS, np.random.default_rng(0))
+        for number in np.flatnonzero(varies):
             low, high = np.nanquantile(means[:, number], [0.025, 0.975])
             if high - low > 1e-9:
                 found[number] = low, high

@@ -1,19 +1,20 @@
-"""Tests of the difference between true and generated colours: control minus model.
+"""Tests of the difference between two conditions, such as true and generated colours.
 
-Raters and pictures are both samples, and which of them a test counts decides what it speaks for.
-`by_raters` treats the pictures as given, `by_pictures` the raters, `by_both` neither. In the
-counterbalanced design the lists differ in the pictures that are their controls, which moves every
-rater's difference up in one list and down in the other; all three take that out by comparing
-within lists (or within the sets of pictures that the lists swap); `paired_difference` and
-`wilcoxon` do not. How often each errs is in results/study-design/README.md. Each takes the ratings
-of two conditions, as `study.stats.ratings.as_cells` gives them.
+Raters and pictures are both samples, and which of them a test counts decides what it speaks for
+(Clark 1973; Judd, Westfall & Kenny 2012): the by-participant test takes the pictures as given, the
+by-item test the raters, and the quasi-F test neither. In the counterbalanced design the lists
+differ in the pictures that are their controls, which moves every rater's difference up in one list
+and down in the other; all three tests take that out by comparing within lists (or within the sets
+of pictures that the lists swap). How often each errs is in results/study-design/README.md.
+
+There is one estimate of the difference: the mean of the lists' means of the raters' differences.
+Each function takes the cells of two conditions, as `Ratings.cells` gives them.
 """
 
 import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from study.stats.moments import (
     Moments,
@@ -22,7 +23,6 @@ from study.stats.moments import (
     p_values,
     picture_differences,
     rater_differences,
-    rounded_mean,
     stratified,
     tost,
 )
@@ -31,16 +31,18 @@ from study.stats.ratings import DIGITS, Cells
 OTHER_RATERS = "other raters"
 OTHER_PICTURES = "other pictures"
 OTHER_BOTH = "other raters and pictures"
-RESAMPLES = 2**15  # permutations are counted up to here, beyond it as many are sampled
 
 
 @dataclass(frozen=True)
 class Contrast:
-    """A mean difference with its 95% t interval; NaN where undefined, and `note` says why."""
+    """A mean difference in points with its 95% t interval and two-sided t test.
+
+    NaN where undefined, and `note` says why. `n` counts raters, pictures or ratings.
+    """
 
     method: str
     speaks_for: str
-    n: int  # raters, pictures, or ratings
+    n: int
     mean: float
     se: float = math.nan
     df: float = math.nan
@@ -50,42 +52,10 @@ class Contrast:
     p: float = math.nan
     note: str = ""
 
-
-@dataclass(frozen=True)
-class PairedDifference(Contrast):
-    """The paired t test and the sign flips; sd and dz are of the differences within lists."""
-
-    sd: float = math.nan
-    dz: float = math.nan  # the mean that `by_raters` tests / sd
-    p_signflip: float = math.nan
-
     @property
-    def exact(self) -> bool:
-        """Whether `p_signflip` counts every sign flip rather than a sample of them."""
-        return 2**self.n <= RESAMPLES
-
-
-@dataclass(frozen=True)
-class Permutation:
-    """p over all permutations or a sample of them; `smallest` is what so few raters allow."""
-
-    n: int
-    p: float
-    smallest: float
-    exact: bool
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class Wilcoxon:
-    """The signed-rank test over the `n` raters whose difference is not zero."""
-
-    n: int
-    w: float
-    p: float
-    rank_biserial: float
-    exact: bool
-    note: str = ""
+    def statistic(self) -> str:
+        """The test statistic in words, or nothing."""
+        return "" if self.note else f"t({f'{self.df:.1f}'.removesuffix('.0')}) = {self.t:z.2f}"
 
 
 @dataclass(frozen=True)
@@ -104,8 +74,8 @@ class Equivalence:
     note: str = ""
 
 
-def by_raters(cells: Cells) -> Contrast:
-    """Test over raters, within lists: does it hold for other raters of these pictures?
+def by_participant(cells: Cells) -> Contrast:
+    """By-participant t test, within lists: does it hold for other raters of these pictures?
 
     Each rater gives one difference of means; its mean is that of the lists' means, and the spread
     within lists is what counts, with one degree of freedom less for every list. With one list it is
@@ -115,144 +85,55 @@ def by_raters(cells: Cells) -> Contrast:
     >>> sleep = [[1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4],  # Student 1908
     ...          [0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0]]
     >>> one_list = np.zeros(10, int)
-    >>> result = by_raters(Cells(np.array(sleep)[..., None], one_list))
-    >>> print(f"{result.mean:.2f}, t({result.df:g}) = {result.t:.4f}, p = {result.p:.5f}")
-    1.58, t(9) = 4.0621, p = 0.00283
+    >>> result = by_participant(Cells(np.array(sleep)[..., None], one_list))
+    >>> print(f"{result.mean:.2f}, {result.statistic}, p = {result.p:.5f}")
+    1.58, t(9) = 4.06, p = 0.00283
     """
     differences, lists = rater_differences(cells.y, cells.lists)
     n, result = len(differences), stratified(differences, lists)
-    return _contrast("t test over raters", OTHER_RATERS, n, result, _why_not(n, result, "rater"))
+    return contrast("by-participant t test", OTHER_RATERS, n, result, why_not(n, result, "rater"))
 
 
-def by_pictures(cells: Cells) -> Contrast:
-    """Test over pictures: does it hold for other pictures, rated by these raters?
+def by_item(cells: Cells) -> Contrast:
+    """By-item t test: does it hold for other pictures, rated by these raters?
 
     Where pictures were shown in both conditions each gives one difference, compared within the sets
     that the lists swap. In the paper's design, where a picture is always control or always
-    generated, it is Student's t test between the two groups of picture means.
+    generated, it is Student's t test between the two groups of picture means. Where ratings are
+    missing its mean, that of pictures, differs from that of raters.
 
     >>> nan = np.nan
     >>> control = [[9, 7, nan, nan], [8, 8, nan, nan]]  # (raters, pictures)
     >>> model = [[nan, nan, 3, 2], [nan, nan, 4, 3]]
-    >>> result = by_pictures(Cells(np.array([control, model]), np.zeros(2, int)))
-    >>> print(f"{result.mean:g}, t({result.df:g}) = {result.t:.3f}, p = {result.p:.3f}")
-    5, t(2) = 7.071, p = 0.019
+    >>> result = by_item(Cells(np.array([control, model]), np.zeros(2, int)))
+    >>> print(f"{result.mean:g}, {result.statistic}, p = {result.p:.3f}")
+    5, t(2) = 7.07, p = 0.019
     """
     values, sets = picture_differences(cells.y, cells.lists)
     n, result = len(values), stratified(values, sets)
-    note = _why_not(n, result, "picture")
-    return _contrast("t test over pictures", OTHER_PICTURES, n, result, note)
+    return contrast("by-item t test", OTHER_PICTURES, n, result, why_not(n, result, "picture"))
 
 
-def by_both(cells: Cells) -> Contrast:
-    """Test over raters and pictures: does it hold for other raters and other pictures?
+def quasi_f(cells: Cells) -> Contrast:
+    """Quasi-F test as a t test: does it hold for other raters and other pictures?
 
     The variance of the mean difference is that over raters, plus that over pictures, less the
-    noise of single ratings that both contain, with Satterthwaite's degrees of freedom: the quasi-F
-    of Winer as a t test; Westfall, Kenny & Judd (2014) give it for crossed and counterbalanced
-    designs. Where either of the two is below the noise, the larger one counts with its own degrees
-    of freedom, which errs on the safe side. The mean is that of `by_raters`.
+    noise of single ratings that both contain, with Satterthwaite's degrees of freedom (Winer 1971;
+    Clark 1973). Westfall, Kenny & Judd (2014) give it for crossed and counterbalanced designs.
+    Where either of the two is below the noise, the larger one counts with its own degrees of
+    freedom, which errs on the safe side. The mean is that of `by_participant`.
 
     >>> nan = np.nan
     >>> control = [[9, 8, nan, nan], [8, 9, nan, nan], [nan, nan, 9, 7], [nan, nan, 8, 6]]
     >>> model = [[nan, nan, 3, 2], [nan, nan, 4, 4], [5, 3, nan, nan], [3, 4, nan, nan]]
-    >>> result = by_both(Cells(np.array([control, model]), np.array([0, 0, 1, 1])))
-    >>> print(f"{result.mean:.3f}, t({result.df:.2f}) = {result.t:.3f}, p = {result.p:.3f}")
-    4.500, t(2.00) = 11.384, p = 0.008
+    >>> result = quasi_f(Cells(np.array([control, model]), np.array([0, 0, 1, 1])))
+    >>> print(f"{result.mean:.3f}, {result.statistic}, p = {result.p:.3f}")
+    4.500, t(2) = 11.38, p = 0.008
     """
-    n, over_raters = int(np.isfinite(cells.y).sum()), by_raters(cells)
-    note = over_raters.note or by_pictures(cells).note
+    n, over_raters = int(np.isfinite(cells.y).sum()), by_participant(cells)
+    note = over_raters.note or by_item(cells).note
     result = Moments(over_raters.mean, np.nan, 0) if note else crossed(cells.y, cells.lists)
-    return _contrast("t test over raters and pictures", OTHER_BOTH, n, result, note)
-
-
-def paired_difference(cells: Cells) -> PairedDifference:
-    """The paired t test and the sign flips, which know nothing of lists.
-
-    To them the difference between the lists' pictures is noise. That errs on the safe side as long
-    as the lists are of about the same size; else it passes for a difference of the conditions.
-
-    >>> sleep = [[1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4],  # Student 1908
-    ...          [0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0]]
-    >>> one_list = np.zeros(10, int)
-    >>> result = paired_difference(Cells(np.array(sleep)[..., None], one_list))
-    >>> print(f"{result.mean:.2f} [{result.ci_low:.2f}, {result.ci_high:.2f}], dz {result.dz:.2f}")
-    1.58 [0.70, 2.46], dz 1.28
-    >>> print(result.p_signflip)  # 4 of 1024 flips are as extreme: one difference is zero
-    0.00390625
-    """
-    differences, lists = rater_differences(cells.y, cells.lists)
-    n, together = len(differences), np.zeros_like(lists)
-    result = stratified(differences, together)
-    tested = _contrast("paired t test", OTHER_RATERS, n, result, _why_not(n, result, "rater"))
-    if n < 2:
-        return PairedDifference(**vars(tested))
-    within, sizes = stratified(differences, lists), np.unique(lists, return_counts=True)[1]
-    sd = math.sqrt(within.variance * len(sizes) / (1 / sizes).mean())
-    dz = float(within.mean) / sd if sd else math.nan
-    p = float(permuted_p(differences, together))
-    return PairedDifference(**vars(tested), sd=sd, dz=dz, p_signflip=p)
-
-
-def permutation(cells: Cells) -> Permutation:
-    """The exact test of the design: raters exchanged between the lists they were drawn into.
-
-    With two lists, an exchanged rater's difference changes its sign, and so many others with it
-    that each list keeps its size; the difference between the lists' pictures cancels. With one
-    list, or more than two, the signs are flipped one by one. Beyond 2**15 permutations as many
-    are drawn.
-
-    >>> darwin = [49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48]
-    >>> maize = Cells(np.array([darwin, [0] * 15])[..., None], np.zeros(15, int))
-    >>> permutation(maize).p == 2 * 863 / 32768  # Fisher 1935 counts 863 in each tail
-    True
-    """
-    differences, lists = rater_differences(cells.y, cells.lists)
-    n, sizes = len(differences), np.unique(lists, return_counts=True)[1]
-    if n < 2:
-        note = _why_not(n, Moments(np.nan, np.nan, 0), "rater")
-        return Permutation(n, math.nan, math.nan, True, note)
-    if len(sizes) == 2 and sizes.min() == 1:
-        note = "A list has only one rater, so raters cannot be exchanged between lists."
-        return Permutation(n, math.nan, math.nan, True, note)
-    count = math.comb(n, sizes[0]) if len(sizes) == 2 else 2**n
-    p = float(permuted_p(differences, lists))
-    smallest, note = min(1.0, 2 / count), ""
-    if smallest > 0.05:
-        note = (
-            f"With {n} raters the smallest possible p of this test is {smallest:.2g}, "
-            "so by it no result can be below .05."
-        )
-    return Permutation(n, p, smallest, count <= RESAMPLES, note)
-
-
-def wilcoxon(cells: Cells) -> Wilcoxon:
-    """Wilcoxon's signed-rank test of the raters' differences; equal ones are left out.
-
-    Like the sign flips it knows nothing of lists. Exact, also with ties, for up to 15 raters.
-    `rank_biserial` is from -1 to 1: the share of the rank sum that is positive minus the negative
-    share.
-
-    >>> before = [125, 115, 130, 140, 140, 115, 140, 125, 140, 135]
-    >>> after = [110, 122, 125, 120, 140, 124, 123, 137, 135, 145]
-    >>> result = wilcoxon(Cells(np.array([before, after])[..., None], np.zeros(10, int)))
-    >>> print(f"n = {result.n}, W = {result.w:g}, r = {result.rank_biserial:.2f}")
-    n = 9, W = 18, r = 0.20
-    """
-    differences = rater_differences(cells.y, cells.lists)[0]
-    n = np.count_nonzero(differences)
-    if n == 0:
-        said = "All differences are zero" if len(differences) else "No rater rated both conditions"
-        return Wilcoxon(0, math.nan, math.nan, math.nan, True, f"{said}: no signed-rank test.")
-    differences = differences[differences != 0]
-    ranks = stats.rankdata(np.abs(differences))
-    balance = float((ranks * np.sign(differences)).sum() / ranks.sum())
-    exact = 2**n <= RESAMPLES
-    if n == 1:  # scipy wants two
-        return Wilcoxon(n, 0.0, 1.0, balance, exact)
-    method = stats.PermutationMethod(n_resamples=RESAMPLES) if exact else "approx"
-    test = stats.wilcoxon(differences, method=method)
-    return Wilcoxon(n, float(test.statistic), float(test.pvalue), balance, exact)
+    return contrast("quasi-F test", OTHER_BOTH, n, result, note)
 
 
 def equivalence(tested: Contrast, margin: float) -> Equivalence:
@@ -262,7 +143,7 @@ def equivalence(tested: Contrast, margin: float) -> Equivalence:
     It speaks for what `tested` speaks for.
 
     >>> ratings = np.array([[8, 7, 9, 8, 7, 8.5], [8, 7.5, 8.5, 8, 7, 8]])
-    >>> tested = by_raters(Cells(ratings[..., None], np.zeros(6, int)))
+    >>> tested = by_participant(Cells(ratings[..., None], np.zeros(6, int)))
     >>> result = equivalence(tested, margin=1)
     >>> print(result.equivalent, round(result.p, 4))
     True 0.0009
@@ -288,33 +169,8 @@ def is_nested(cells: Cells) -> bool:
     return bool(shown.any() and shown.sum(axis=0).max() == 1)
 
 
-def permuted_p(
-    differences: np.ndarray, lists: np.ndarray, *, resamples: int = RESAMPLES
-) -> np.ndarray:
-    """Two-sided p of raters' differences (..., n) when raters are exchanged between lists (n,)."""
-    if len(np.unique(lists)) == 2:
-        first = lists == lists.min()
-        samples, kind = (differences[..., first], -differences[..., ~first]), "independent"
-    else:
-        samples, kind = (differences,), "samples"
-    return stats.permutation_test(
-        samples,
-        rounded_mean if kind == "samples" else _rounded_difference,
-        permutation_type=kind,
-        vectorized=True,
-        n_resamples=resamples,
-        batch=max(1, 2**22 // differences.size),
-        axis=-1,
-        rng=np.random.default_rng(0),
-    ).pvalue
-
-
-def _rounded_difference(first: np.ndarray, second: np.ndarray, axis: int) -> np.ndarray:
-    return (np.mean(first, axis=axis) - np.mean(second, axis=axis)).round(DIGITS)
-
-
-def _why_not(n: int, result: Moments, unit: str) -> str:
-    """Why there is no interval and no test, or nothing."""
+def why_not(n: int, result: Moments, unit: str) -> str:
+    """Why there is no interval and no test over raters or pictures (`unit`), or nothing."""
     if n == 0:
         return f"No {unit} has ratings of both conditions, so they cannot be compared."
     if n == 1:
@@ -328,7 +184,8 @@ def _why_not(n: int, result: Moments, unit: str) -> str:
     return ""
 
 
-def _contrast(method: str, speaks_for: str, n: int, result: Moments, note: str) -> Contrast:
+def contrast(method: str, speaks_for: str, n: int, result: Moments, note: str) -> Contrast:
+    """The test of `result`, or only its mean where `note` says why there is none."""
     mean = round(float(result.mean), DIGITS)
     if note:
         return Contrast(method, speaks_for, n, mean, note=note)

@@ -1,27 +1,29 @@
 """The crossed mixed model of the ratings, by statsmodels (REML).
 
 rating ~ contrast + (1 + contrast || rater) + (1 + contrast || picture), contrast +1/2 for control
-and -1/2 for the model; without a random effect of the contrast over pictures where each picture has
-one condition only. statsmodels tests with z, which takes the standard error for known: with few
-raters and pictures p is too small (how much: results/study-design/README.md). The report therefore
-recommends `study.stats.contrasts.by_both`, which is also the fallback, and takes the standard
-deviations
-from here.
+and -1/2 for the model (Baayen, Davidson & Bates 2008); without a random effect of the contrast over
+pictures where each picture has one condition only. statsmodels tests with z, which takes the
+standard error for known: with few raters and pictures p is too small (how much:
+results/study-design/README.md). The report therefore recommends the quasi-F test of
+`study.stats.contrasts`, which is also the fallback, and takes the standard deviations from here.
 """
 
 import math
 import warnings
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
-from study.stats.contrasts import Contrast, by_both, is_nested
+from study.stats.contrasts import OTHER_BOTH, Contrast, is_nested, quasi_f
 from study.stats.ratings import Cells
 
-LARGEST = 5000  # ratings; the time grows faster than their number
+# Number of ratings up to which the model is fitted; the time grows faster than their number.
+LARGEST = 5000
 FORMULA = "rating ~ contrast + (1 + contrast || rater) + (1 + contrast || picture)"
 NESTED_FORMULA = "rating ~ contrast + (1 + contrast || rater) + (1 | picture)"
 
+# The random effects, and what varies by each.
 WORDS = {
     "rater": "raters",
     "picture": "pictures",
@@ -53,6 +55,23 @@ class MixedModel:
     sd_picture_effect: float = math.nan
     sd_residual: float = math.nan
 
+    method: ClassVar[str] = "mixed model"
+    speaks_for: ClassVar[str] = OTHER_BOTH
+
+    @property
+    def statistic(self) -> str:
+        return f"z = {self.z:z.2f}" if self.converged else ""
+
+    @property
+    def spread(self) -> str:
+        """The standard deviations in a sentence, or nothing."""
+        if not self.converged:
+            return ""
+        parts = [(words, getattr(self, f"sd_{name}")) for name, words in WORDS.items()]
+        parts.append(("the residual", self.sd_residual))
+        told = ", ".join(f"{words} {sd:.2f}" for words, sd in parts if not math.isnan(sd))
+        return f"Standard deviations in the mixed model: {told}."
+
 
 def mixed_model(cells: Cells) -> MixedModel:
     """Fit the model, and say in `note` whether it converged and which effects vanished.
@@ -68,8 +87,8 @@ def mixed_model(cells: Cells) -> MixedModel:
     1.92, residual sd 1.03, True
     """
     formula = NESTED_FORMULA if is_nested(cells) else FORMULA
-    fallback = by_both(cells)
-    stands_in = "The test over raters and pictures stands in for it."
+    fallback = quasi_f(cells)
+    stands_in = "The quasi-F test stands in for it."
     if np.isfinite(cells.y).sum() > LARGEST:
         note = f"With more than {LARGEST} ratings the mixed model is not fitted. {stands_in}"
         return MixedModel(formula, False, note, fallback)
@@ -132,5 +151,5 @@ def fit_crossed(rating: np.ndarray, fixed: np.ndarray, effects: dict[str, np.nda
     spec = VCSpec(names, columns, [[effects[name]] for name in names])
     model = MixedLM(rating, fixed, groups=np.ones(len(rating)), exog_vc=spec)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")  # of variances at zero, which the note tells
+        warnings.simplefilter("ignore")  # about variances at zero, which the note tells
         return model.fit(reml=True, method=["powell"], xtol=1e-6, ftol=1e-12)

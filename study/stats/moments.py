@@ -80,7 +80,7 @@ def stratified(values: np.ndarray, strata: np.ndarray) -> Moments:
 
 
 def crossed(y: np.ndarray, lists: np.ndarray) -> Moments:
-    """The mean difference with its variance over raters and pictures; see `by_both`."""
+    """The mean difference with its quasi-F variance over raters and pictures."""
     raters = stratified(*rater_differences(y, lists))
     pictures = stratified(*picture_differences(y, lists))
     noise, noise_df = _noise(y, lists)

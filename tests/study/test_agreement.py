@@ -4,7 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from study.stats.agreement import agreement
+from study.stats.agreement import Agreement
+from study.stats.agreement import agreement as of_ratings
+from study.stats.ratings import Ratings
 
 # Shrout & Fleiss 1979: six targets, four judges.
 JUDGED = [[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]]
@@ -30,59 +32,61 @@ def tidy(rows: list[list[float]], name: str | None = None) -> pd.DataFrame:
     return table if name is None else table.assign(list=name)
 
 
+def agreement(table: pd.DataFrame) -> dict[str, Agreement]:
+    """That of a table of one condition, by list."""
+    return {row.list: row for row in of_ratings(Ratings(table))}
+
+
 def test_shrout_and_fleiss():
-    row = agreement(tidy(np.transpose(JUDGED))).iloc[0]
-    assert (row["raters"], row["pictures"], row["note"]) == (4, 6, "")
-    assert (row["icc_single"], row["icc_mean"]) == pytest.approx((0.29, 0.62), abs=5e-3)
-    assert (row["icc_low"], row["icc_high"]) == pytest.approx((0.02, 0.76), abs=5e-3)
+    row = agreement(tidy(np.transpose(JUDGED)))["A"]
+    assert (row.raters, row.pictures, row.note) == (4, 6, "")
+    assert (row.icc_single, row.icc_mean) == pytest.approx((0.29, 0.62), abs=5e-3)
+    assert (row.icc_low, row.icc_high) == pytest.approx((0.02, 0.76), abs=5e-3)
 
 
 def test_krippendorff():
-    row = agreement(tidy(CODED, "A")).iloc[0]
-    assert row["alpha"] == pytest.approx(0.849, abs=5e-4)
-    assert "Fewer than two raters rated all pictures" in row["note"]
-    assert np.isnan(row["icc_single"])
+    row = agreement(tidy(CODED, "A"))["A"]
+    assert row.alpha == pytest.approx(0.849, abs=5e-4)
+    assert "Fewer than two raters rated all pictures" in row.note
+    assert np.isnan(row.icc_single)
 
 
 def test_each_list_by_itself_and_alpha_over_all():
     first, second = tidy(np.transpose(JUDGED), "A"), tidy(np.transpose(JUDGED), "B")
-    table = pd.concat([first, second.assign(rater=second["rater"] + 10)])
-    rows = agreement(table).set_index("list")
-    assert rows.index.tolist() == ["A", "B", "all"]
-    assert rows["raters"].tolist() == [4, 4, 8]
-    assert rows.loc["A", "icc_single"] == rows.loc["B", "icc_single"]
-    assert np.isnan(rows.loc["all", "icc_single"])
-    assert rows["alpha"].notna().all()
+    rows = agreement(pd.concat([first, second.assign(rater=second["rater"] + 10)]))
+    assert {name: row.raters for name, row in rows.items()} == {"A": 4, "B": 4, "all": 8}
+    assert rows["A"].icc_single == rows["B"].icc_single
+    assert np.isnan(rows["all"].icc_single)
+    assert not any(np.isnan(row.alpha) for row in rows.values())
 
 
 def test_the_correlation_tells_how_many_raters_it_is_over():
     judged = [*np.transpose(JUDGED).astype(float), [9, 6, 8, N, N, N]]
-    row = agreement(tidy(judged, "A")).iloc[0]
-    assert (row["raters"], row["complete"]) == (5, 4)
-    assert row["icc_single"] == agreement(tidy(np.transpose(JUDGED))).iloc[0]["icc_single"]
+    row = agreement(tidy(judged, "A"))["A"]
+    assert (row.raters, row.complete) == (5, 4)
+    assert row.icc_single == agreement(tidy(np.transpose(JUDGED)))["A"].icc_single
 
 
 def test_perfect_agreement():
-    row = agreement(tidy([[1, 5, 9, 3]] * 3)).iloc[0]
-    assert (row["icc_single"], row["alpha"]) == pytest.approx((1, 1))
+    row = agreement(tidy([[1, 5, 9, 3]] * 3))["A"]
+    assert (row.icc_single, row.alpha) == pytest.approx((1, 1))
 
 
 def test_an_estimate_that_is_no_correlation_is_not_shown():
     rng = np.random.default_rng(0)
-    tables = [tidy(rng.integers(0, 11, (3, 4)).tolist(), "A") for _ in range(200)]
-    rows = pd.concat([agreement(table) for table in tables])
-    figures = rows[["icc_single", "icc_low", "icc_high", "icc_mean", "alpha"]]
-    assert figures.abs().max().max() <= 1 + 1e-9
-    outside = rows["note"].str.startswith("An estimate outside its range")
-    assert outside.any() and (figures.isna().any(axis=1) == outside).all()
+    rows = [agreement(tidy(rng.integers(0, 11, (3, 4)).tolist(), "A"))["A"] for _ in range(40)]
+    outside = [row.note.startswith("An estimate outside its range") for row in rows]
+    figures = [[row.icc_single, row.icc_low, row.icc_high, row.icc_mean, row.alpha] for row in rows]
+    assert np.nanmax(np.abs(figures)) <= 1 + 1e-9
+    assert any(outside) and np.isnan(figures).any(axis=1).tolist() == outside
 
 
 def test_two_raters_of_two_lists_have_nothing_to_agree_on():
     both = pd.concat([tidy([[1, 5]], "A"), tidy([[2, 6]], "B").assign(rater=1)])
     both.loc[both["list"] == "B", "picture"] += 2
-    rows = agreement(both).set_index("list")
-    assert rows.loc["A", "note"] == "With only one rater there is no agreement to measure."
-    assert rows.loc["all", "note"].startswith("No picture was rated by two raters")
+    rows = agreement(both)
+    assert rows["A"].note == "With only one rater there is no agreement to measure."
+    assert rows["all"].note.startswith("No picture was rated by two raters")
 
 
 @pytest.mark.parametrize(
@@ -96,6 +100,6 @@ def test_two_raters_of_two_lists_have_nothing_to_agree_on():
 )
 @pytest.mark.filterwarnings("error")
 def test_nothing_to_agree_on(rows, sentence):
-    row = agreement(tidy(rows, "A")).iloc[0]
-    assert sentence in row["note"]
-    assert np.isnan(row["icc_single"])
+    row = agreement(tidy(rows, "A"))["A"]
+    assert sentence in row.note
+    assert np.isnan(row.icc_single)

@@ -12,7 +12,7 @@ from study import forget
 from study.db.engine import connect, reading, writing
 from study.db.tables import Stimulus, Study
 from study.export import __main__ as export
-from study.export import codebook
+from study.export.tables import TABLES
 from study.rate import Feedback, Finished, Identity, Pair, answer, begin, go_on
 from study.report import __main__ as report
 from study.simulate.raters import crowd, run
@@ -69,7 +69,7 @@ def test_every_column_is_explained_and_every_explained_column_is_there(engine, d
     assert export.main(arguments) == 0
     explained = json.loads((tmp_path / "out" / "codebook.json").read_text())["tables"]
     text = (tmp_path / "out" / "codebook.md").read_text()
-    assert sorted(explained) == sorted(codebook.TABLES)
+    assert sorted(explained) == sorted(TABLES)
     for name, table in explained.items():
         rows = read(tmp_path / "out" / f"{name}.csv")
         assert list(rows[0]) == list(table["columns"])
@@ -189,7 +189,7 @@ def test_a_study_that_nobody_began_and_one_whose_raters_are_forgotten(engine, db
     assert export.main(["--to", str(tmp_path / "fresh"), "--db", db_url]) == 0
     assert read(tmp_path / "fresh" / "ratings.csv") == []
     header = (tmp_path / "fresh" / "ratings.csv").read_text().strip().split(",")
-    assert header == list(codebook.TABLES["ratings"])
+    assert header == [column.name for column in TABLES["ratings"].columns]
     assert len(read(tmp_path / "fresh" / "stimuli.csv")) == 11
     for number in (1, 2, 3, 4):
         forget.forget(engine, number)

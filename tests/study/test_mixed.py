@@ -36,7 +36,7 @@ def test_lme4_penicillin():
 
 
 def test_finds_what_was_put_in():
-    of = Population(raters=40, pictures=30, effect=2, noise_sd=1)
+    of = Population(raters=24, pictures=16, effect=2, noise_sd=1)
     drawn = draw(of, 1, np.random.default_rng(1))
     model = mixed.mixed_model(Cells(drawn.y[0], drawn.lists))
     assert model.converged
@@ -44,7 +44,7 @@ def test_finds_what_was_put_in():
     assert model.note.startswith("The mixed model converged")
     assert abs(model.mean - 2) < 3 * model.se
     found = model.sd_rater, model.sd_picture, model.sd_rater_effect, model.sd_picture_effect
-    assert found == pytest.approx((1, 1.5, 0.7, 0.7), abs=0.35)
+    assert found == pytest.approx((1, 1.5, 0.7, 0.7), abs=0.5)
     assert model.sd_residual == pytest.approx(1, abs=0.1)
 
 
@@ -77,7 +77,7 @@ def test_without_convergence_the_fallback_stands_in(monkeypatch):
     monkeypatch.setattr("study.stats.mixed.fit_crossed", fails)
     model = mixed_model(study())
     assert not model.converged
-    assert "The test over raters and pictures stands in for it." in model.note
+    assert "The quasi-F test stands in for it." in model.note
     assert model.fallback.p < 0.05
 
 

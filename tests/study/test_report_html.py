@@ -11,14 +11,13 @@ import sqlalchemy as sa
 
 from study import wording as words
 from study.db.engine import connect, writing
-from study.db.tables import Answer, Stimulus, Study
-from study.plan.texts import Texts
+from study.db.tables import Answer, Stimulus
 from study.report import __main__ as report
-from study.report import wording
 from study.report.findings import findings
 from study.report.methods import methods
-from study.report.source import load
-from study.report.tables import summary_csv
+from study.report.reading import load
+from study.report.summary import summary_csv
+from study.report.text import SIMULATED
 from study.simulate.raters import crowd, run
 from tests.support.tiny_study import STUDY, add_study
 
@@ -85,10 +84,13 @@ def test_the_page_shows_markup_as_text_fits_and_asks_for_nothing(browser, pages,
     assert errors == []
     assert page.title() == ("<b>.csv" if name == "file" else MARKUP) + " - report"
     assert page.locator("script, h1 b, img:not([src^='data:'])").count() == 0
+    assert page.locator("details[open]").count() == 0
+    assert page.locator(".lead").bounding_box()["y"] < page.locator("svg").first.bounding_box()["y"]
+    page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
     text = page.locator("body").inner_text()
     assert text.count(MARKUP) >= 4
     assert not re.search(r"\b(nan|NaN|None)\b", text)
-    assert (text.splitlines()[0] == wording.SIMULATED) == (name != "file")
+    assert (text.splitlines()[0] == SIMULATED) == (name != "file")
     for width in (390, 1280):
         page.set_viewport_size({"width": width, "height": 800})
         assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -100,7 +102,7 @@ def test_methods_say_which_p_values_were_adjusted(tmp_path):
     simulate(url, **STUDIES["three arms"])
     source = load(url=url)
     assert (
-        "The p values of the t tests over raters and pictures, 3 in all, were adjusted by Holm's"
+        "The p values of the quasi-F tests, 3 in all, were adjusted by Holm's"
         " method; no other p value was."
     ) in " ".join(methods(source.study, findings(source)))
 
@@ -109,7 +111,7 @@ def test_methods_say_which_p_values_were_adjusted(tmp_path):
 def test_the_page_is_whole_in_one_file(pages, name):
     text = pages[name].read_text(encoding="utf-8")
     body = text[text.index("<body>") :]
-    assert body.index(wording.SIMULATED) < body.index("<h1>")
+    assert body.index(SIMULATED) < body.index("<h1>")
     assert "<svg" in body
     assert "data:image/png;base64," in body
     assert "@media print" in text
@@ -136,18 +138,14 @@ def test_methods_tell_when_who_was_left_out_and_how_large_the_pictures_were(tmp_
     assert "Nobody failed one, and nobody was excluded." in told
 
 
-def test_the_published_means_stand_beside_a_replication_only(tmp_path):
-    def published(name: str, **fields) -> list[float | None]:
+def test_the_published_means_stand_beside_every_result_of_the_papers_protocol(tmp_path):
+    def published(name: str, **fields) -> list[float]:
         url = f"sqlite:///{tmp_path / name}.sqlite"
-        simulate(url, pairs=4, **fields)
-        with writing(connect(url)) as database:
-            study = database.scalars(sa.select(Study)).one()
-            study.pictures_from = Texts().pictures_fruits360
-        return [row["published"] for row in findings(load(url=url))["conditions"]]
+        simulate(url, pairs=4, raters=2, **fields)
+        return [row.published for row in findings(load(url=url)).conditions]
 
-    assert published("paper", mode="paper", arms=("control", "paper")) == [8.55, 3.225]
-    assert published("colornet", mode="paper") == [None, None]
-    assert published("lists", arms=("control", "paper")) == [None, None]
+    assert published("paper", mode="paper") == [8.55, 3.225]
+    assert np.isnan(published("lists", arms=("control", "paper"))).all()
 
 
 def test_fakes_of_several_models_are_compared(tmp_path):
@@ -155,10 +153,10 @@ def test_fakes_of_several_models_are_compared(tmp_path):
     arms = ("control", "colornet", "paper")
     simulate(url, raters=16, pairs=4, practice=2, protocol="real-or-fake", arms=arms)
     found = findings(load(url=url))
-    (comparison,) = found["comparisons"]
-    rates = [row["rate"] for row in found["fooling"]]
-    assert comparison["tests"]["raters"]["mean"] == pytest.approx(rates[0] - rates[1])
-    assert wording.family(found) == 3
+    (comparison,) = found.comparisons
+    first, second = (row.rate for row in found.fooling)
+    assert comparison.tests.raters.mean == pytest.approx(first - second)
+    assert found.family == 3
     table = list(csv.DictReader(summary_csv(found).splitlines()))
     assert [row["what"] for row in table] == [
         *["model"] * 2, "difference", *["picture"] * 8, *["failed check"] * 2

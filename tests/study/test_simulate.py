@@ -13,15 +13,15 @@ from study.simulate import runs
 from study.simulate.calibration import (
     BALANCED,
     BOUNDS,
-    BY_BOTH,
-    BY_RATERS,
+    BY_PARTICIPANT,
     EQUIVALENCE,
     PAPER,
+    QUASI_F,
     UNEVEN,
     t_tests,
 )
 from study.simulate.population import Population, draw, draw_fooled
-from study.stats.contrasts import by_both, by_pictures, by_raters, equivalence
+from study.stats.contrasts import by_item, by_participant, equivalence, quasi_f
 from study.stats.moments import p_values
 from study.stats.ratings import Cells
 
@@ -33,7 +33,7 @@ def test_simulated_studies_go_through_the_code_of_the_report(paper):
     drawn = draw(Population(raters=6, paper=paper), 5, np.random.default_rng(0))
     results = list(t_tests(drawn).values())[1:]
     for number, y in enumerate(drawn.y):
-        for test, moments in zip((by_raters, by_pictures, by_both), results, strict=True):
+        for test, moments in zip((by_participant, by_item, quasi_f), results, strict=True):
             one = test(Cells(y, drawn.lists))
             assert one.mean == pytest.approx(moments.mean[number])
             assert one.p == pytest.approx(p_values(moments)[number])
@@ -56,21 +56,21 @@ def test_fooled_raters_are_about_a_third():
 
 
 def test_the_papers_design_rejects_more_the_more_raters_there_are():
-    table = runs.design(1500, seed=1).set_index(["design", "raters"])
+    table = runs.design(600, seed=1).set_index(["design", "raters"])
     paper, balanced = table.loc[PAPER, "paired t test"], table.loc[BALANCED, "paired t test"]
     assert paper.tolist() == pytest.approx([20, 46, 61], abs=5)
     assert balanced.tolist() == pytest.approx([3, 2, 3], abs=2)
-    assert table.loc[BALANCED, BY_RATERS].between(3, 7).all()
+    assert table.loc[BALANCED, BY_PARTICIPANT].between(3, 7).all()
 
 
 def test_power_grows_with_raters_and_reaches_its_level_without_effect():
     of = Population(effect=1.0)
-    table = runs.power(of, [8, 24], margin=1, studies=1500, seed=0)
-    assert table[BY_RATERS].tolist() == sorted(table[BY_RATERS])
-    assert (table[BY_BOTH] < table[BY_RATERS]).all()
+    table = runs.power(of, [8, 24], margin=1, studies=600, seed=0)
+    assert table[BY_PARTICIPANT].tolist() == sorted(table[BY_PARTICIPANT])
+    assert (table[QUASI_F] < table[BY_PARTICIPANT]).all()
     assert table["half_width"].is_monotonic_decreasing
     none = Population(picture_effect_sd=0.0)
-    level = runs.power(none, [12], margin=1, studies=3000, seed=0)[BY_RATERS].iloc[0]
+    level = runs.power(none, [12], margin=1, studies=1500, seed=0)[BY_PARTICIPANT].iloc[0]
     assert level == pytest.approx(5, abs=1.5)
 
 
@@ -80,7 +80,7 @@ def test_committed_calibration_keeps_its_promise():
     assert set(table["raters"]) == {12, 24}
     kept = table[table["recommended"]]
     assert len(kept) > 30
-    assert {(BALANCED, EQUIVALENCE), (UNEVEN, BY_BOTH)} <= set(
+    assert {(BALANCED, EQUIVALENCE), (UNEVEN, QUASI_F)} <= set(
         kept.groupby(["design", "method"]).groups
     )
     for row in kept.itertuples():
@@ -105,7 +105,7 @@ def test_committed_design_is_what_the_command_computes():
 def test_commands_write_tables_and_readme(tmp_path, capsys):
     out = ["--out", str(tmp_path), "--seed", "3"]
     assert simulate.main(["design", "--studies", "50", *out]) == 0
-    assert simulate.main(["calibration", "--studies", "80", *out]) == 0
+    assert simulate.main(["calibration", "--studies", "20", *out]) == 0
     assert len(pd.read_csv(tmp_path / "design.csv")) == 6
     calibration = pd.read_csv(tmp_path / "calibration.csv")
     assert (calibration["seed"] == 3).all()
@@ -121,8 +121,10 @@ def test_power_of_equivalence_is_that_of_the_verdict_in_the_report():
     of = Population(picture_effect_sd=0.3)
     found = runs.power(of, [12], margin=1, studies=60, seed=4)["equivalent"].iloc[0]
     drawn = draw(replace(of, raters=12), 60, np.random.default_rng([4, 12]))
-    verdicts = [equivalence(by_both(Cells(y, drawn.lists)), 1).equivalent for y in drawn.y]
-    over_raters = [equivalence(by_raters(Cells(y, drawn.lists)), 1).equivalent for y in drawn.y]
+    verdicts = [equivalence(quasi_f(Cells(y, drawn.lists)), 1).equivalent for y in drawn.y]
+    over_raters = [
+        equivalence(by_participant(Cells(y, drawn.lists)), 1).equivalent for y in drawn.y
+    ]
     assert found == runs.percent(verdicts) < runs.percent(over_raters)
 
 
@@ -133,7 +135,7 @@ def test_power_command(capsys):
     assert ["raters", "8", "12", "24"] in [line.split() for line in out.splitlines()]
     assert max(map(len, out.splitlines())) <= 100
     assert simulate.main("power --effect 1 --raters 8 --studies 200 --paper".split()) == 0
-    assert "t test over pictures" in capsys.readouterr().out
+    assert "by-item t test" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
