@@ -4,6 +4,8 @@ import base64
 import io
 import re
 import shutil
+import socket
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +30,7 @@ from model.weights import DEFAULT_WEIGHTS
 from study.db.engine import connect
 from study.prepare.freeze import READY_STUDY
 from tests.support.painter import YELLOW, painter
+from tests.support.posting import Api
 from tests.support.server import serving
 
 WIDTHS = (1280, 390)
@@ -56,7 +59,23 @@ def upload(page, file: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def painter_url(ready_study, tmp_path_factory) -> Iterator[str]:
+def contacted() -> Iterator[set[str]]:
+    """The hosts that this process asks for or connects to."""
+    hosts, watched = set(), True
+
+    def watch(event: str, given: tuple) -> None:
+        if watched and event == "socket.getaddrinfo":
+            hosts.add(str(given[0]))
+        elif watched and event == "socket.connect" and isinstance(given[1], tuple):
+            hosts.add(given[1][0])
+
+    sys.addaudithook(watch)
+    yield hosts
+    watched = False
+
+
+@pytest.fixture(scope="module")
+def painter_url(ready_study, contacted, tmp_path_factory) -> Iterator[str]:
     """The page with the tests' own network in the place of ColorNet: yellow fruit that might be red
     or green, and hints followed around their places."""
     folder = tmp_path_factory.mktemp("painter")
@@ -381,7 +400,7 @@ def test_another_photo_starts_without_pins_and_a_bad_one_leaves_nothing_old(pain
 
 
 def test_pins_vividness_and_alternatives_by_api(painter_url, gray_file):
-    client, photo = Client(painter_url, verbose=False), handle_file(gray_file)
+    client, photo = Client(painter_url, verbose=False, analytics_enabled=False), handle_file(gray_file)
     whole = client.predict(photo, api_name="/colorize")
     versions = client.predict(photo, api_name="/alternatives")
     assert 1 <= len(versions) <= 4
@@ -408,7 +427,7 @@ def test_pins_vividness_and_alternatives_by_api(painter_url, gray_file):
 
 
 def test_the_same_function_by_api(server, gray_file):
-    client = Client(server.url, verbose=False)
+    client = Client(server.url, verbose=False, analytics_enabled=False)
     slider, file, true, note = client.predict(handle_file(gray_file), "paper", api_name="/colorize")
     assert np.array(Image.open(slider[1])).shape == (220, 240, 3)
     assert Path(file).name == "my pear-colorized.png"
@@ -439,6 +458,16 @@ def test_files_of_the_server_are_out_of_reach(server, file):
     answer = requests.get(f"{server.url}/gradio_api/queue/data?session_hash=forged").text
     assert '"success":false' in answer
     assert "x.png" not in answer, "the file was not even opened"
+
+
+def test_the_server_contacts_nobody_and_listens_on_this_machine_alone(
+    painter_url, contacted, gray_file
+):
+    Api(painter_url).colorize("photo.png", gray_file.read_bytes())
+    assert contacted == {"127.0.0.1"}
+    assert demo._parser().parse_args([]).host == "127.0.0.1"
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.2", int(painter_url.rsplit(":", 1)[1])))
 
 
 @pytest.mark.parametrize("port", ["taken", "99999"])

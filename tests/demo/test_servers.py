@@ -20,9 +20,10 @@ from PIL import Image
 
 from study.db.engine import connect, reading
 from study.db.tables import Event, Participant, Rating, RatingSession, Trial
+from study.prepare.freeze import READY_STUDY
 from tests.support.http_rater import HttpRater, OnRating, Rated, run
 from tests.support.postgres import Postgres
-from tests.support.server import ROOT, Server
+from tests.support.server import ROOT, Server, serving
 from tests.support.tiny_study import add_study
 
 RATERS = 6
@@ -45,6 +46,47 @@ http {{
 """
 
 
+class Nginx:
+    """nginx with files of `deploy/nginx`.
+
+    Args:
+        folder: for its own files.
+        around: the settings around those of the files, FILES and PORT to be filled in.
+        files: their names.
+        ours: by what stands in them, this test's own in its place.
+
+    Attributes:
+        url: where it answers.
+    """
+
+    def __init__(self, folder: Path, around: str, files: list[str], ours: dict[str, str]) -> None:
+        program = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
+        assert program, "these tests need nginx: apt-get install nginx-light"
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}"
+        text = "".join((ROOT / "deploy" / "nginx" / name).read_text() for name in files)
+        for theirs, our in ours.items():
+            assert theirs in text, theirs
+            text = text.replace(theirs, our)
+        settings = around.replace("FILES", text).replace("PORT", f"127.0.0.1:{port}")
+        config = folder / "nginx.conf"
+        config.write_text(NGINX.format(folder=folder, settings=settings))
+        self.process = subprocess.Popen([program, "-c", str(config)])
+        for _ in range(100):
+            try:
+                httpx.get(self.url, timeout=5)
+                return
+            except httpx.TransportError:
+                time.sleep(0.1)
+        raise RuntimeError((folder / "error.log").read_text())
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(timeout=30)
+
+
 class Balanced:
     """Two servers and nginx before them.
 
@@ -54,41 +96,17 @@ class Balanced:
     """
 
     def __init__(self, db_url: str, folder: Path) -> None:
-        program = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
         self.db_url = db_url
-        assert program, "these tests need nginx: apt-get install nginx-light"
         with ThreadPoolExecutor() as pool:  # both find the database empty of what they need
             self.servers = list(pool.map(lambda _: Server(db_url), range(2)))
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
-        config = folder / "nginx.conf"
-        config.write_text(NGINX.format(folder=folder, settings=self._settings(folder)))
-        self.nginx = subprocess.Popen([program, "-c", str(config)])
-        for _ in range(100):
-            try:
-                httpx.get(self.url, timeout=5)
-                return
-            except httpx.TransportError:
-                time.sleep(0.1)
-        raise RuntimeError((folder / "error.log").read_text())
-
-    def _settings(self, folder: Path) -> str:
-        """Those of `deploy/`, with this test's ports and folder."""
-        names = ("servers.conf", "page.conf")
-        text = "".join((ROOT / "deploy" / "nginx" / name).read_text() for name in names)
-        ours = {"listen 80;": f"listen 127.0.0.1:{self.port};", "/var/log/nginx": str(folder)}
+        ours = {"listen 80;": "listen PORT;", "/var/log/nginx": str(folder)}
         ports = zip(("7861", "7862"), self.servers, strict=True)
         ours |= {f"127.0.0.1:{port} ": f"127.0.0.1:{server.port} " for port, server in ports}
-        for theirs, our in ours.items():
-            assert theirs in text, theirs
-            text = text.replace(theirs, our)
-        return text
+        self.nginx = Nginx(folder, "FILES", ["servers.conf", "page.conf"], ours)
+        self.url = self.nginx.url
 
     def stop(self) -> None:
-        self.nginx.terminate()
-        self.nginx.wait(timeout=30)
+        self.nginx.stop()
         for server in self.servers:
             if server.process.poll() is None:
                 server.stop()
@@ -130,6 +148,40 @@ def test_what_those_who_run_it_ask_is_refused_from_outside(balanced):
     for path in ("/metrics", "/healthz", "//metrics", "/%6detrics", "/healthz/"):
         assert httpx.get(balanced.url + path).status_code == 403
     assert httpx.get(f"{balanced.servers[0].url}/healthz").status_code == 200
+
+
+def test_behind_a_path_all_of_the_page_is_found(browser, ready_study, tmp_path):
+    engine = connect(f"sqlite:///{shutil.copy(ready_study, tmp_path)}")
+    with serving(engine, READY_STUDY, tmp_path, root_path="/fruit") as url:
+        ours = {"http://127.0.0.1:7860": url}
+        nginx = Nginx(tmp_path, "server { listen PORT; FILES }", ["path.conf"], ours)
+        try:
+            page, failed = browser.new_page(), []
+            page.on("response", lambda got: got.status >= 400 and failed.append(got.url))
+            page.goto(f"{nginx.url}/fruit/")
+            page.locator("#examples button").first.click()
+            page.get_by_text("pixels colorized").wait_for()
+            with page.expect_download() as download:
+                page.locator("#download:not([disabled])").click()
+            assert Image.open(download.value.path()).mode == "RGB"
+            loaded = "image => image.complete && image.naturalWidth > 0"
+            for image in page.locator("#examples img, #result img").all():
+                assert image.evaluate(loaded)
+            page.get_by_role("tab", name="Rate").click()
+            page.locator("#consent input").check()
+            page.locator("#start").click()
+            page.locator("#choice").wait_for()
+            assert [address for address in failed if "manifest.json" not in address] == []
+            page.close()
+            client = Client(f"{nginx.url}/fruit/", verbose=False, analytics_enabled=False)
+            Image.new("RGB", (64, 64), "gray").save(tmp_path / "photo.png")
+            *_, note = client.predict(
+                handle_file(tmp_path / "photo.png"), "paper", api_name="/colorize"
+            )
+            assert "64 x 64 pixels colorized" in note
+            assert httpx.get(f"{nginx.url}/fruit/metrics").status_code == 403
+        finally:
+            nginx.stop()
 
 
 def test_a_photo_is_colorized_by_the_server_that_it_was_uploaded_to(balanced, tmp_path):

@@ -98,7 +98,9 @@ class SharedServer:
 
 
 @contextmanager
-def serving(engine: sa.Engine, study_name: str, folder: Path, port: int = 0) -> Iterator[str]:
+def serving(
+    engine: sa.Engine, study_name: str, folder: Path, port: int = 0, *, root_path: str = ""
+) -> Iterator[str]:
     """The URL of the page, served by a thread of this process."""
     from demo import app
     from demo.server import listening
@@ -106,7 +108,7 @@ def serving(engine: sa.Engine, study_name: str, folder: Path, port: int = 0) -> 
 
     page = app.build(engine, study_name, rendered_examples(2, to=folder))
     with listening.listen("127.0.0.1", port) as own_socket:
-        running = listening.Server(app.application(page, engine, study_name))
+        running = listening.Server(app.application(page, engine, study_name, root_path=root_path))
         thread = threading.Thread(target=running.run, kwargs={"sockets": [own_socket]})
         thread.start()
         try:
