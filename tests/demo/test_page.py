@@ -8,6 +8,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -58,24 +59,35 @@ def upload(page, file: Path) -> None:
     page.set_input_files("#photo input[type=file]", file)
 
 
+class Contacts:
+    """The hosts that this process asks for or connects to, while watched: Gradio's client, which
+    tests use too, has contacts of its own."""
+
+    def __init__(self) -> None:
+        self.hosts: set[str] = set()
+        self.watched = False
+        sys.addaudithook(self._note)
+
+    def _note(self, event: str, given: tuple) -> None:
+        if self.watched and event == "socket.getaddrinfo":
+            self.hosts.add(str(given[0]))
+        elif self.watched and event == "socket.connect" and isinstance(given[1], tuple):
+            self.hosts.add(given[1][0])
+
+    @contextmanager
+    def watch(self) -> Iterator[None]:
+        self.watched = True
+        yield
+        self.watched = False
+
+
 @pytest.fixture(scope="module")
-def contacted() -> Iterator[set[str]]:
-    """The hosts that this process asks for or connects to."""
-    hosts, watched = set(), True
-
-    def watch(event: str, given: tuple) -> None:
-        if watched and event == "socket.getaddrinfo":
-            hosts.add(str(given[0]))
-        elif watched and event == "socket.connect" and isinstance(given[1], tuple):
-            hosts.add(given[1][0])
-
-    sys.addaudithook(watch)
-    yield hosts
-    watched = False
+def contacts() -> Contacts:
+    return Contacts()
 
 
 @pytest.fixture(scope="module")
-def painter_url(ready_study, contacted, tmp_path_factory) -> Iterator[str]:
+def painter_url(ready_study, contacts, tmp_path_factory) -> Iterator[str]:
     """The page with the tests' own network in the place of ColorNet: yellow fruit that might be red
     or green, and hints followed around their places."""
     folder = tmp_path_factory.mktemp("painter")
@@ -90,7 +102,9 @@ def painter_url(ready_study, contacted, tmp_path_factory) -> Iterator[str]:
         patch.setattr(colorize_tab, "available_weights", lambda: ["colornet", "paper"])
         patch.setattr(colorize_tab, "DEFAULT_WEIGHTS", "colornet")
         pictures.load_colorizer.cache_clear()
-        with serving(engine, READY_STUDY, folder) as url:
+        with ExitStack() as stack:
+            with contacts.watch():
+                url = stack.enter_context(serving(engine, READY_STUDY, folder))
             yield url
     pictures.load_colorizer.cache_clear()
 
@@ -400,7 +414,7 @@ def test_another_photo_starts_without_pins_and_a_bad_one_leaves_nothing_old(pain
 
 
 def test_pins_vividness_and_alternatives_by_api(painter_url, gray_file):
-    client, photo = Client(painter_url, verbose=False, analytics_enabled=False), handle_file(gray_file)
+    client, photo = Client(painter_url, verbose=False), handle_file(gray_file)
     whole = client.predict(photo, api_name="/colorize")
     versions = client.predict(photo, api_name="/alternatives")
     assert 1 <= len(versions) <= 4
@@ -427,7 +441,7 @@ def test_pins_vividness_and_alternatives_by_api(painter_url, gray_file):
 
 
 def test_the_same_function_by_api(server, gray_file):
-    client = Client(server.url, verbose=False, analytics_enabled=False)
+    client = Client(server.url, verbose=False)
     slider, file, true, note = client.predict(handle_file(gray_file), "paper", api_name="/colorize")
     assert np.array(Image.open(slider[1])).shape == (220, 240, 3)
     assert Path(file).name == "my pear-colorized.png"
@@ -461,10 +475,11 @@ def test_files_of_the_server_are_out_of_reach(server, file):
 
 
 def test_the_server_contacts_nobody_and_listens_on_this_machine_alone(
-    painter_url, contacted, gray_file
+    painter_url, contacts, gray_file
 ):
-    Api(painter_url).colorize("photo.png", gray_file.read_bytes())
-    assert contacted == {"127.0.0.1"}
+    with contacts.watch():
+        Api(painter_url).colorize("photo.png", gray_file.read_bytes())
+    assert contacts.hosts == {"127.0.0.1"}
     assert demo._parser().parse_args([]).host == "127.0.0.1"
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.2", int(painter_url.rsplit(":", 1)[1])))
