@@ -153,7 +153,7 @@ def test_what_those_who_run_it_ask_is_refused_from_outside(balanced):
 def test_behind_a_path_all_of_the_page_is_found(browser, ready_study, tmp_path):
     engine = connect(f"sqlite:///{shutil.copy(ready_study, tmp_path)}")
     with serving(engine, READY_STUDY, tmp_path, root_path="/fruit") as url:
-        ours = {"http://127.0.0.1:7860": url}
+        ours = {"http://127.0.0.1:7861": url}
         nginx = Nginx(tmp_path, "server { listen PORT; FILES }", ["path.conf"], ours)
         try:
             page, failed = browser.new_page(), []
