@@ -16,6 +16,8 @@ from PIL.PngImagePlugin import PngInfo
 PHOTO = "Photo"
 # Bytes at the beginning and at the end of a photo's file that go into its fingerprint.
 FINGERPRINT_BYTES = 2**16
+# Letters of a folder's name that go into the name of a result.
+FOLDER_LETTERS = 40
 
 
 def colorized_name(stem: str) -> str:
@@ -25,11 +27,13 @@ def colorized_name(stem: str) -> str:
 
 def possible_results(photo: Path, folder: Path) -> list[Path]:
     """Every file in `folder` that may be the result of `photo`, whichever other photos come with
-    it: called after its stem, after its full name, or after that and a digest of its path."""
+    it: called after its stem, after its full name, or after that, its folder and a digest of its
+    path."""
     full = photo.name.replace(".", "-")
-    path = os.path.normpath(photo.absolute())
-    digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
-    stems = dict.fromkeys([photo.stem, full, f"{full}-{digest}"])
+    path = Path(os.path.normpath(photo.absolute()))
+    digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:8]
+    unlike_any = f"{full}-{path.parent.name[:FOLDER_LETTERS]}-{digest}"
+    stems = dict.fromkeys([photo.stem, full, unlike_any])
     return [folder / colorized_name(stem) for stem in stems]
 
 

@@ -52,7 +52,7 @@ class Colorizer:
     Args:
         network: a `model.networks.contract.Network` in evaluation mode.
         path: file of its weights.
-        photo_chroma: see `Recipe`.
+        photo_chroma: factor on the predicted ab of photos other than fruit on white.
         averages: whether to take the mean over several views (test-time augmentation) where the
             network can and the picture, fruit on white, is so small that they cost about as much
             as one photo.
