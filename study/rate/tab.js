@@ -1,8 +1,8 @@
-// The rater's page in the browser: keys, focus, when the pictures are seen and for how long.
-// study/rate/tab.py puts a heading with `data-step` at the top of each step; whatever else is needed
-// stands in data attributes, so that nothing here is specific to a study.
+// The rater's page in the browser: keys, focus, and when and for how long pictures are in sight.
+// study/rate/tab.py puts a heading with `data-step` at the top of each step; all else that is needed
+// is in data attributes, so that nothing here is specific to a study.
 (() => {
-  const PATIENCE = 30_000; // milliseconds for an answer of the server
+  const PATIENCE = 30_000; // Time that the server has to reply, in milliseconds.
   const identified = ["PROLIFIC_PID", "rater"];
   const parameters = new URLSearchParams(location.search);
   const recruited =
@@ -14,10 +14,10 @@
   const painted = () =>
     new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
 
-  let step = null; // that is in sight
-  let shownAt = null; // when its pictures were, by the browser's clock
-  let answered = {}; // the answer that was sent last
-  let ahead = []; // pictures of the next pair; kept here, the browser does not drop them
+  let step = null; // The step in sight.
+  let shownAt = null; // The time at which its pictures came into sight, by the browser's clock.
+  let answered = {}; // The answer that was sent last.
+  let ahead = []; // Pictures of the next pair; the browser does not drop what is kept here.
 
   const enter = (heading) => {
     const first = step === null;
@@ -25,7 +25,7 @@
     shownAt = null;
     const pair = seen(".pair");
     if (pair) load(pair);
-    if (first) return; // a page that opens leaves the focus where it is
+    if (first) return; // Opening the page leaves the focus where it is.
     heading.focus({ preventScroll: true });
     heading.scrollIntoView({ block: "nearest" });
   };
@@ -61,14 +61,14 @@
     await seeing();
     const end = performance.now() + 1000 * Number(pair.dataset.exposure);
     const cover = (now) => {
-      if (now < end - 8) requestAnimationFrame(cover); // to the nearest frame of 60 a second
+      if (now < end - 8) requestAnimationFrame(cover); // The nearest of 60 frames a second.
       else pair.dataset.phase = "answer";
     };
     requestAnimationFrame(cover);
   };
 
-  // What the browser measured of an answer. One that is sent again, because it could not be
-  // stored, was given when it was sent first.
+  // The browser's measurements of an answer. An answer that is sent again, because it could not be
+  // stored, was given when it was first sent.
   const measured = (step, value) => {
     if (answered.step !== step || answered.value !== value)
       answered = { step, value, at: performance.now() };
@@ -80,8 +80,8 @@
     };
   };
 
-  // Send what a rater does at a step; what is shown then, or null where the server gives no proper
-  // answer. A second click meanwhile waits for what the first one brings.
+  // Send what a rater does at a step and return what is shown next, or null where the server does
+  // not reply properly. A second click meanwhile waits for the reply to the first.
   let sending = null; // {step, told}
   const send = (route, step, given) => {
     if (sending?.step === step) return sending.told;
@@ -105,7 +105,7 @@
     send("answer", step, () => ({ token, step, value, measured: measured(step, value) }));
   window.goOn = (token) => send("resume", "", () => ({ token }));
 
-  // What is shown, place by place; a place that nothing is said of stays as it is.
+  // What is shown, place by place; a place that is not named stays as it is.
   window.spread = (shown, names) =>
     names.map((name) => (name in shown ? shown[name] : { __type__: "update" }));
 
@@ -120,7 +120,7 @@
     looking = true;
   }).observe(document, { childList: true, subtree: true, attributes: true });
 
-  // No answer before the pictures were in sight
+  // No answer before the pictures have been in sight.
   document.addEventListener("click", (event) => {
     const pair = seen(".pair");
     if (!pair) return;
@@ -131,8 +131,8 @@
     }
   }, true);
 
-  // Digits choose as they are typed (1 then 0 is 10; 7, point, 5 is a half point where the scale
-  // has them), arrow keys move the choice, Enter goes on.
+  // Digits choose as they are typed (1 and then 0 is 10; 7, point, 5 is a half point where the scale
+  // has half points), arrow keys move the choice, Enter goes on.
   const onScale = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1 };
   const inList = { ...onScale, ArrowDown: 1, ArrowUp: -1 };
   const sides = { ArrowLeft: "#left", ArrowRight: "#right" };

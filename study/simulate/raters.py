@@ -1,8 +1,8 @@
-"""Raters that are programs, with known habits: they go through a study exactly as people do.
+"""Simulated raters, with known habits, who go through a study exactly as people do.
 
 They consent, answer the questions, practise and rate through `study.rate`, and are marked as
-simulated wherever ratings are stored or shown. What they truly think of each picture is known, so
-that they show whether a study finds it.
+simulated wherever ratings are stored or shown. Their true opinion of each picture is known, so that
+they show whether a study finds it.
 """
 
 import math
@@ -25,13 +25,13 @@ LAZY_RATING, LAZY_SIDE = 5, "left"
 
 @dataclass(frozen=True)
 class SimulatedRater:
-    """What a rater thinks and does; points are those of the scale from 0 to 10.
+    """The opinions and habits of a rater, in points of the scale from 0 to 10.
 
     Attributes:
         effect: points by which generated colours look worse than true ones.
         severity: points that this rater gives less than others.
-        noise: standard deviation of a rating about what the rater thinks, points.
-        lazy: gives one answer throughout, at once, and is caught by the checks.
+        noise: standard deviation of a rating about the rater's opinion, in points.
+        lazy: the rater gives one answer throughout, at once, and is caught by the checks.
         level: points for true colours.
     """
 
@@ -42,7 +42,7 @@ class SimulatedRater:
     level: float = 7.5
 
     def rating(self, condition: str, purpose: str, step: float, rng: np.random.Generator) -> float:
-        """Of one pair, on the scale."""
+        """The rating of one pair."""
         if self.lazy:
             return LAZY_RATING
         if purpose == "attention":
@@ -52,15 +52,15 @@ class SimulatedRater:
         return float(np.clip(step * round(given / step), 0, SCALE_MAX))
 
     def choice(self, side: str, purpose: str, rng: np.random.Generator) -> str:
-        """The picture taken for the fake, which is on `side`: that of the worse colours, as far as
-        noise lets them be told apart; without effect a coin's toss."""
+        """The side of the picture taken for the generated one, which is on `side`: the one of the
+        worse colours, as far as noise lets them be told apart; without effect a coin toss."""
         if self.lazy:
             return LAZY_SIDE
         found = purpose == "attention" or rng.normal(self.effect, max(self.noise, 1e-9)) > 0
         return side if found else next(other for other in SIDES if other != side)
 
     def measured(self, rng: np.random.Generator) -> dict[str, float]:
-        """What a browser would tell."""
+        """What a browser would have measured."""
         seconds = 0.2 if self.lazy else math.exp(rng.normal(1.3, 0.4))
         window = {"viewport_width": 1280, "viewport_height": 720, "pixel_ratio": 1}
         return {"response_ms": round(1000 * seconds)} | window
@@ -69,7 +69,7 @@ class SimulatedRater:
 def crowd(
     count: int, rng: np.random.Generator, *, effect: float = 1, lazy: int = 0
 ) -> list[SimulatedRater]:
-    """`count` raters of different severity, the last `lazy` of them lazy."""
+    """`count` raters of different severity, of whom the last `lazy` are lazy."""
     return [
         SimulatedRater(effect=effect, severity=rng.normal(0, 1), lazy=number >= count - lazy)
         for number in range(count)
@@ -105,7 +105,7 @@ def _answer(
     rater: SimulatedRater,
     rng: np.random.Generator,
 ) -> float | str:
-    """Of a rater who sees the colours; which pictures they are, the database tells."""
+    """The answer of a rater who sees the colours; the database knows which they are."""
     with reading(engine) as database:
         condition, purpose, side = database.execute(
             sa.select(Stimulus.condition, Stimulus.purpose, Trial.side)
@@ -120,7 +120,7 @@ def _answer(
 def run(
     engine: Engine, study_name: str, raters: list[SimulatedRater], rng: np.random.Generator
 ) -> list[str]:
-    """Send raters through a study, one after the other; the tokens of their sessions.
+    """Send raters through a study, one after the other, and return their sessions' tokens.
 
     Raises:
         StudyError: as from `study.rate`.

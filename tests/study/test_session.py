@@ -46,13 +46,13 @@ from tests.support.engines import each_engine
 from tests.support.tiny_study import NO_QUESTIONS, STUDY, add_study
 
 TEXTS = Texts()
-PLAIN = {"practice": 0, "checks": {"attention": False, **NO_QUESTIONS}}  # pairs and a comment
+PLAIN = {"pairs": 4, "practice": 0, "checks": {"attention": False, **NO_QUESTIONS}}
 SAID = {"color_vision": "normal", "screen": "all", "instructions": "read", "comment": "Fine."}
 
 
 @pytest.fixture
 def engine(db_url: str) -> sa.Engine:
-    """A database with a study of ten pairs, without practice or questions."""
+    """A database with a study of four pairs, without practice or questions."""
     made = connect(db_url)
     add_study(made, **PLAIN)
     return made
@@ -247,7 +247,7 @@ def test_pictures_are_given_out_with_their_pair_and_the_next_one_and_to_nobody_b
     assert picture(engine, "forged") is None
     assert picture(engine, "") is None
     everything = [trial for trial in trials for trial in trial[:2]]
-    assert len(set(everything)) == 20, "tokens tell nothing of what they have in common"
+    assert len(set(everything)) == 8, "tokens tell nothing of what they have in common"
 
 
 def test_two_raters_get_different_names_for_the_same_picture(engine):
@@ -310,13 +310,13 @@ def test_raters_at_the_same_time_lose_nothing(engine):
         list(raters.map(rate, range(6)))
     table = queries.ratings(engine)
     assert table.finished.all()
-    assert sorted(table.rating) == sorted([number for number in range(6) for _ in range(10)])
+    assert sorted(table.rating) == sorted([number for number in range(6) for _ in range(4)])
 
 
 @each_engine
 def test_the_last_answer_at_the_same_moment_finishes_once(engine):
     token, view = first_pair(engine)
-    for _ in range(9):
+    for _ in range(3):
         view = answer(engine, token, STUDY, view.step, 5)
     barrier = threading.Barrier(4)
 
@@ -333,13 +333,13 @@ def test_the_last_answer_at_the_same_moment_finishes_once(engine):
 def test_who_comes_back_after_the_end_sees_the_end(engine):
     token = begin(engine, STUDY, consent=True).token
     seen = finish(engine, token)
-    assert resume(engine, token, STUDY) == Finished(10, "", "")
+    assert resume(engine, token, STUDY) == Finished(4, "", "")
     for view in seen[1:-1]:
-        assert answer(engine, token, STUDY, view.step, 1) == Finished(10, "", "")
+        assert answer(engine, token, STUDY, view.step, 1) == Finished(4, "", "")
     with pytest.raises(StudyError) as refused:
         answer(engine, token, STUDY, "another step", 1)
     assert str(refused.value) == TEXTS.unknown_trial
-    assert queries.ratings(engine).rating.tolist() == [5] * 10
+    assert queries.ratings(engine).rating.tolist() == [5] * 4
 
 
 @each_engine
@@ -347,7 +347,7 @@ def test_half_points_are_kept_exactly_where_the_scale_has_them(db_url):
     engine = connect(db_url)
     add_study(engine, **PLAIN, scale={"step": 0.5})
     finish(engine, begin(engine, STUDY, consent=True).token, lambda pair: pair.number - 0.5)
-    assert queries.ratings(engine).rating.tolist() == [number + 0.5 for number in range(10)]
+    assert queries.ratings(engine).rating.tolist() == [number + 0.5 for number in range(4)]
     token, view = first_pair(engine)
     with pytest.raises(StudyError, match=r"steps of 0\.5"):
         answer(engine, token, STUDY, view.step, 3.25)
@@ -403,7 +403,7 @@ def test_a_comment_may_be_empty_or_odd_but_not_endless(engine):
             with reading(engine) as database:
                 last = sa.select(Answer.value).order_by(Answer.session_id.desc()).limit(1)
                 assert database.scalar(last.where(Answer.step == "comment")) == kept
-    assert count(engine, Rating) == 50
+    assert count(engine, Rating) == 5 * 4
 
 
 def test_nobody_rates_for_somebody_else_or_ahead(engine):
@@ -413,7 +413,7 @@ def test_nobody_rates_for_somebody_else_or_ahead(engine):
         ahead = database.scalar(
             sa.select(Trial.token)
             .join(RatingSession)
-            .where(RatingSession.token == mine, Trial.position == 5)
+            .where(RatingSession.token == mine, Trial.position == 4)
         )
     for step in (
         theirs.step,
@@ -462,10 +462,9 @@ def test_what_the_browser_measured_is_kept_and_nonsense_is_unknown(engine):
         "pixel_ratio": 1.25,
         "more": "ignored",
     }
-    absurd = {"response_ms": -5, "viewport_width": 10**9, "viewport_height": [], "pixel_ratio": "x"}
-    huge = dict.fromkeys(honest, 10**400)
-    unknown = dict.fromkeys(honest, float("nan"))
-    for measured in (honest, absurd, huge, unknown, None, "nonsense", [1], {}):
+    absurd = {"response_ms": -5, "viewport_width": 10**400, "viewport_height": []}
+    absurd["pixel_ratio"] = float("nan")
+    for measured in (honest, absurd, "nonsense", None):
         view = answer(engine, token, STUDY, view.step, 5, measured=measured)
     with reading(engine) as database:
         rows = database.execute(
@@ -478,7 +477,7 @@ def test_what_the_browser_measured_is_kept_and_nonsense_is_unknown(engine):
             .join(Trial)
             .order_by(Trial.position)
         ).all()
-    assert rows == [(1234.5, 800, 600, 1.25)] + [(None,) * 4] * 7
+    assert rows == [(1234.5, 800, 600, 1.25)] + [(None,) * 4] * 3
 
 
 # Lists, places, identities
@@ -589,7 +588,7 @@ def test_a_clock_that_is_put_back_makes_no_answer_older_than_its_question(engine
     token = begin(engine, STUDY, consent=True).token
     assert isinstance(finish(engine, token)[-1], Finished)
     table = queries.ratings(engine)
-    assert len(table) == 10
+    assert len(table) == 4
     assert (table.rated_at >= table.shown_at).all()
     with reading(engine) as database:
         each = database.scalar(sa.select(RatingSession))
@@ -667,7 +666,7 @@ def many_sessions(tmp_path_factory: pytest.TempPathFactory) -> sa.Engine:
     return engine
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow])
 @given(calls=CALLS)
 def test_whatever_is_called_in_whatever_order_loses_and_doubles_nothing(many_sessions, calls):
     engine = many_sessions

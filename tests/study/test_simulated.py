@@ -1,5 +1,6 @@
-"""Simulated raters: a whole study, on both engines, and whether it finds what is known of them."""
+"""Simulated raters go through whole studies, which find what is known of them."""
 
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -30,12 +31,12 @@ def outcomes(engine: sa.Engine, name: str) -> list[str]:
 def test_a_crowd_goes_through_a_whole_study_and_its_effect_is_found(engine):
     add_study(engine, pairs=20)
     rng = np.random.default_rng(0)
-    run(engine, STUDY, crowd(12, rng, effect=3), rng)
+    run(engine, STUDY, crowd(8, rng, effect=3), rng)
     table = queries.ratings(engine, STUDY)
-    assert len(table) == 12 * 20
+    assert len(table) == 8 * 20
     assert table.finished.all()
     assert table.simulated.all()
-    assert table.groupby("list").rater.nunique().tolist() == [6, 6]
+    assert table.groupby("list").rater.nunique().tolist() == [4, 4]
     means = table.groupby("condition").rating.mean()
     assert 2.2 < means["control"] - means["generated"] < 3.8
     checks = queries.checks(engine, STUDY)
@@ -63,35 +64,29 @@ def test_the_same_seed_gives_the_same_study(tmp_path):
 def test_several_models_are_shown_equally_often(engine):
     add_study(engine, arms=("control", "colornet", "paper"), pairs=9)
     rng = np.random.default_rng(0)
-    run(engine, STUDY, crowd(6, rng), rng)
+    run(engine, STUDY, crowd(3, rng), rng)
     table = queries.ratings(engine, STUDY)
-    assert table.groupby("arm").size().tolist() == [18, 18, 18]
-    assert (table.groupby(["picture", "arm"]).size() == 2).all(), "a Latin square, filled twice"
+    assert table.groupby("arm").size().tolist() == [9, 9, 9]
+    assert (table.groupby(["picture", "arm"]).size() == 1).all(), "a Latin square"
 
 
 def test_fakes_without_effect_fool_half_of_the_time_and_others_seldom(engine):
-    add_study(engine, protocol="real-or-fake", pairs=40, practice=2)
+    add_study(engine, protocol="real-or-fake", pairs=20, practice=2)
     rng = np.random.default_rng(0)
     fooled = []
     for effect in (0, 3):
         before = len(queries.ratings(engine, STUDY))
-        run(engine, STUDY, [SimulatedRater(effect=effect) for _ in range(6)], rng)
+        run(engine, STUDY, [SimulatedRater(effect=effect) for _ in range(4)], rng)
         fooled.append(queries.ratings(engine, STUDY).rating[before:].mean())
     assert 0.38 < fooled[0] < 0.62
     assert fooled[1] < 0.1
-
-
-def test_fakes_are_on_the_left_as_often_as_on_the_right(engine):
-    add_study(engine, protocol="real-or-fake", pairs=10, practice=2)
-    rng = np.random.default_rng(0)
-    run(engine, STUDY, crowd(3, rng), rng)
     with reading(engine) as database:
         sides = database.execute(
             sa.select(Trial.session_id, Trial.side).where(Trial.position >= 1)
         ).all()
     for session_id in {session_id for session_id, _ in sides}:
         own = [side for of, side in sides if of == session_id]
-        assert abs(own.count("left") - own.count("right")) <= 1
+        assert abs(own.count("left") - own.count("right")) <= 1, "a guess is right half the time"
 
 
 def test_severe_raters_rate_lower(engine):
@@ -113,16 +108,16 @@ def test_lazy_raters_fail_the_checks_and_others_pass(engine, protocol):
 
 
 @each_engine
-def test_lists_stay_even_when_twelve_raters_begin_at_the_same_moment(engine):
+def test_lists_stay_even_when_raters_begin_at_the_same_moment(engine):
     add_study(engine, arms=("control", "colornet", "paper"), pairs=6, practice=0)
-    raters = [SimulatedRater() for _ in range(12)]
-    with ThreadPoolExecutor(12) as threads:
+    raters = [SimulatedRater() for _ in range(6)]
+    with ThreadPoolExecutor(6) as threads:
         list(
             threads.map(
                 lambda number: take_part(
                     engine, STUDY, raters[number], np.random.default_rng(number)
                 ),
-                range(12),
+                range(6),
             )
         )
     with reading(engine) as database:
@@ -130,11 +125,11 @@ def test_lists_stay_even_when_twelve_raters_begin_at_the_same_moment(engine):
             sa.select(RatingSession.list_name, sa.func.count()).group_by(RatingSession.list_name)
         ).all()
         checks = database.scalar(sa.select(sa.func.count()).select_from(QualityCheck))
-    assert sorted(counts) == [("A", 4), ("B", 4), ("C", 4)]
+    assert sorted(counts) == [("A", 2), ("B", 2), ("C", 2)]
     table = queries.ratings(engine, STUDY)
-    assert len(table) == 12 * 6
+    assert len(table) == 6 * 6
     assert table.finished.all()
-    assert checks == 12 * 4
+    assert checks == 6 * 4
 
 
 def test_simulated_raters_take_no_places_of_people(engine):
@@ -158,8 +153,8 @@ def test_simulated_raters_take_no_places_of_people(engine):
         assert sorted(of_people) == ["A", "B"]
 
 
-def test_the_command_fills_a_new_database_and_says_what_it_did(tmp_path, capsys):
-    url = f"sqlite:///{tmp_path / 'pilot.sqlite'}"
+def test_the_command_fills_a_database_and_says_what_it_did(ready_study, tmp_path, capsys):
+    url = f"sqlite:///{shutil.copy(ready_study, tmp_path / 'pilot.sqlite')}"
     arguments = ["run", "--raters", "2", "--lazy", "1", "--into", url]
     assert simulate.main(arguments) == 0
     assert "2 simulated raters went through the study rendered." in capsys.readouterr().out
