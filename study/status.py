@@ -1,7 +1,7 @@
 """How a study stands: python -m study.status [--db URL] [--study NAME] [--json]
 
 Counts sessions as of now: finished, live (a sign of life within the study's `stale_minutes`) and
-stale, for each list; places taken of those there are; and what the quality checks found.
+stale, for each list; the places that are taken; and what the quality checks found.
 """
 
 import argparse
@@ -32,10 +32,11 @@ class Counts:
 
 @dataclass(frozen=True)
 class Status:
-    """Of one study.
+    """How one study stands.
 
     Attributes:
-        simulated: sessions of simulated raters, which are counted nowhere else.
+        study: its name.
+        simulated: sessions of simulated raters, who are counted nowhere else.
         total, lists: sessions of people, all and by list.
         quota: places for people; None: no limit.
         checks: {name of the check: {outcome: finished sessions of people}}.
@@ -110,7 +111,7 @@ def _checks(database, study: Study) -> dict[str, dict[str, int]]:
 
 
 def as_text(found: Status) -> str:
-    """For people.
+    """The status as text for people.
 
     >>> print(as_text(Status("apples", Counts(), Counts(3, 2, 1), {"A": Counts(3, 2, 1)}, 8, {})))
     Study apples

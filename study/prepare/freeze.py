@@ -64,7 +64,8 @@ def prepare(
     made = list(
         tqdm(stimuli.make(config, photos, others, colorizers), unit=" pictures", disable=None)
     )
-    manifest = manifest_of(config, made, colorizers, file_sha256=file_sha256)
+    weights = {label: colorizer.path for label, colorizer in colorizers.items()}
+    manifest = manifest_of(config, made, weights, file_sha256=file_sha256)
     study = Study(
         name=config.name,
         pictures_from=pictures_from,

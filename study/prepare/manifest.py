@@ -5,9 +5,9 @@ import json
 import platform
 from collections.abc import Iterable, Mapping
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
-from model.colorizer.pipeline import Colorizer
 from study.db.tables import Stimulus, Study
 from study.plan.config import StudyConfig
 
@@ -23,18 +23,17 @@ def digest(content: Any) -> str:
 def manifest_of(
     config: StudyConfig,
     stimuli: Iterable[Stimulus],
-    colorizers: Mapping[str, Colorizer],
+    weights: Mapping[str, Path],
     *,
     file_sha256: str | None,
 ) -> dict:
-    """The manifest as JSON. It is the same for two studies made alike: tokens and times are not in
-    it.
+    """The manifest as JSON, without tokens and times: two studies made alike have the same one.
 
     Args:
-        config: the study, its seed drawn.
+        config: the study, with the seed that was drawn.
         stimuli: all its pictures.
-        colorizers: by the labels of their arms.
-        file_sha256: of the study file; None where there was none.
+        weights: the files of weights, by the labels of their arms.
+        file_sha256: the study file's SHA-256; None where there was none.
     """
     stored = config.model_dump(mode="json")
     return {
@@ -44,8 +43,7 @@ def manifest_of(
         "config_sha256": digest(stored),
         "texts_sha256": digest(stored["texts"]),
         "weights": {
-            label: hashlib.sha256(colorizer.path.read_bytes()).hexdigest()
-            for label, colorizer in colorizers.items()
+            label: hashlib.sha256(file.read_bytes()).hexdigest() for label, file in weights.items()
         },
         "pictures": [
             {

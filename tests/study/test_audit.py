@@ -183,7 +183,7 @@ def test_the_copy_has_the_study_without_its_raters_and_is_thrown_away(db_url):
 def test_whole_sessions_on_the_page_tell_nothing_and_leave_the_study_as_it_was(tmp_path):
     engine = connect(f"sqlite:///{tmp_path / 'study.sqlite'}")
     config = freeze.shorthand(
-        name="live", pictures="rendered", seed=0, pairs=4, practice=1, quota=1
+        name="live", pictures="rendered", seed=0, pairs=2, practice=0, quota=1
     )
     freeze.prepare(engine, config)
     run(engine, "live", crowd(1, np.random.default_rng(0)), np.random.default_rng(0))

@@ -26,17 +26,19 @@ from study.prepare import freeze, stimuli
 from study.prepare.manifest import digest
 from study.rate import Identity, begin, resume
 from tests.support.engines import each_engine
+from tests.support.tiny_study import add_study
 
 RENDERED = """
 title = "Colours"
 contact = "Jo"
 pictures = "rendered"
+arms = ["control", "paper"]
 seed = 1
 """
 
 
 def write(folder: Path, further: str = "", *, name: str = "study") -> Path:
-    """A study file of rendered pictures."""
+    """A study file of rendered pictures, for the smallest network."""
     file = folder / f"{name}.toml"
     file.write_text(RENDERED + further, encoding="utf-8")
     return file
@@ -60,11 +62,17 @@ def of(study: Study, purpose: str) -> list[Stimulus]:
     return [stimulus for stimulus in study.stimuli if stimulus.purpose == purpose]
 
 
-def made(tmp_path_factory: pytest.TempPathFactory, further: str) -> Study:
-    folder = tmp_path_factory.mktemp("study")
-    url = f"sqlite:///{folder / 's.sqlite'}"
-    assert prepare.main([str(write(folder, further)), "--db", url]) == 0
+def tiny(folder: Path, **fields) -> Study:
+    """A study of tiny pictures that no network coloured."""
+    url = f"sqlite:///{folder / 'tiny.sqlite'}"
+    add_study(connect(url), **fields)
     return frozen(url)
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small pictures are drawn and shown sooner."""
+    monkeypatch.setattr(stimuli, "SIDE", 64)
 
 
 @pytest.fixture(autouse=True)
@@ -74,16 +82,16 @@ def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def study(tmp_path_factory) -> Study:
+def study(ready_study) -> Study:
     """The default study, of rendered fruit."""
-    return made(tmp_path_factory, "")
+    return frozen(f"sqlite:///{ready_study}")
 
 
-@pytest.fixture(scope="module")
-def fakes(tmp_path_factory) -> Study:
+@pytest.fixture
+def fakes(tmp_path) -> Study:
     """Real or fake with two models."""
-    arms = 'arms = ["control", "colornet", "paper"]'
-    return made(tmp_path_factory, f'protocol = "real-or-fake"\npairs = 4\npractice = 2\n{arms}')
+    arms = ("control", "colornet", "paper")
+    return tiny(tmp_path, protocol="real-or-fake", pairs=4, practice=2, arms=arms)
 
 
 # Who sees what
@@ -110,16 +118,15 @@ def test_the_lists_are_complementary(study):
         assert {arms["A", picture], arms["B", picture]} == {"control", "colornet"}
 
 
-def test_in_the_papers_mode_there_is_one_list(tmp_path_factory):
-    main = of(made(tmp_path_factory, 'mode = "paper"\npractice = 0'), "main")
+def test_in_the_papers_mode_there_is_one_list(tmp_path):
+    main = of(tiny(tmp_path, mode="paper", practice=0), "main")
     assert {stimulus.list_name for stimulus in main} == {"A"}
     assert len({stimulus.picture for stimulus in main}) == len(main) == 10
     assert Counter(stimulus.condition for stimulus in main) == {"control": 5, "generated": 5}
 
 
-def test_several_models_are_balanced_the_same_way(tmp_path_factory):
-    study = made(tmp_path_factory, 'arms = ["control", "colornet", "paper"]\npairs = 6')
-    main = of(study, "main")
+def test_several_models_are_balanced_the_same_way(tmp_path):
+    main = of(tiny(tmp_path, arms=("control", "colornet", "paper"), pairs=6), "main")
     assert Counter((s.list_name, s.arm) for s in main) == {
         (name, arm): 2 for name in "ABC" for arm in ("control", "colornet", "paper")
     }
@@ -150,8 +157,8 @@ def test_practice_and_attention_check_show_other_pictures(study, fakes):
     assert all(s.list_name is None for s in of(study, "practice") + of(study, "attention"))
 
 
-def test_checks_and_practice_can_be_left_out(tmp_path_factory):
-    study = made(tmp_path_factory, "practice = 0\npairs = 2\n[checks]\nattention = false")
+def test_checks_and_practice_can_be_left_out(tmp_path):
+    study = tiny(tmp_path, practice=0, pairs=2, checks={"attention": False})
     assert {stimulus.purpose for stimulus in study.stimuli} == {"main"}
 
 
@@ -162,12 +169,10 @@ def pixels(png: bytes) -> np.ndarray:
     return np.array(Image.open(io.BytesIO(png)))
 
 
-def test_versions_of_a_picture_differ_in_nothing_but_their_colours(study, fakes):
-    for prepared in (study, fakes):
-        for purpose in ("main", "attention"):
-            for picture in {stimulus.picture for stimulus in of(prepared, purpose)}:
-                same = [s for s in of(prepared, purpose) if s.picture == picture]
-                check_versions(same)
+def test_versions_of_a_picture_differ_in_nothing_but_their_colours(study):
+    for purpose in ("main", "attention"):
+        for picture in {stimulus.picture for stimulus in of(study, purpose)}:
+            check_versions([s for s in of(study, purpose) if s.picture == picture])
 
 
 def check_versions(same: list[Stimulus]) -> None:
@@ -214,7 +219,8 @@ def test_a_model_may_be_called_like_the_arm_of_the_attention_check():
 
 
 def test_the_manifest_holds_the_hash_of_everything(tmp_path):
-    file, url = write(tmp_path, "practice = 1"), f"sqlite:///{tmp_path / 's.sqlite'}"
+    file = write(tmp_path, "pairs = 4\npractice = 1")
+    url = f"sqlite:///{tmp_path / 's.sqlite'}"
     assert prepare.main([str(file), "--db", url]) == 0
     study = frozen(url)
     manifest = study.manifest
@@ -222,12 +228,12 @@ def test_the_manifest_holds_the_hash_of_everything(tmp_path):
     assert manifest["study_file_sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
     assert manifest["config_sha256"] == digest(study.config)
     assert manifest["texts_sha256"] == digest(study.config["texts"])
-    shipped = weights_path("colornet").read_bytes()
-    assert manifest["weights"] == {"colornet": hashlib.sha256(shipped).hexdigest()}
+    shipped = weights_path("paper").read_bytes()
+    assert manifest["weights"] == {"paper": hashlib.sha256(shipped).hexdigest()}
     assert manifest["seed"] == study.seed == 1
     assert {"python", "numpy", "torch", "pillow"} <= manifest["versions"].keys()
     told = {(p["picture"], p["arm"]): p for p in manifest["pictures"]}
-    assert len(told) == len(study.stimuli) == 10 * 2 + 1 + 1
+    assert len(told) == len(study.stimuli) == 4 * 2 + 1 + 1
     for stimulus in study.stimuli:
         row = told[stimulus.picture, stimulus.arm]
         assert row["gray_sha256"] == hashlib.sha256(stimulus.gray_png).hexdigest()
@@ -237,7 +243,8 @@ def test_the_manifest_holds_the_hash_of_everything(tmp_path):
 
 def test_the_config_is_stored_with_the_seed_that_was_drawn(tmp_path, capsys):
     url = f"sqlite:///{tmp_path / 's.sqlite'}"
-    assert prepare.main(["--rendered", "--pairs", "2", "--name", "drawn", "--db", url]) == 0
+    flags = ["--rendered", "--pairs", "2", "--weights", "paper", "--name", "drawn"]
+    assert prepare.main([*flags, "--db", url]) == 0
     study = frozen(url)
     config = StudyConfig.model_validate(study.config)
     assert (config.name, config.pairs, config.seed) == ("drawn", 2, study.seed)
@@ -246,8 +253,8 @@ def test_the_config_is_stored_with_the_seed_that_was_drawn(tmp_path, capsys):
 
 def test_the_same_seed_draws_the_same_study(db_url, tmp_path, capsys):
     for name, seed in (("one", "1"), ("again", "1"), ("other", "2")):
-        flags = ["--rendered", "--pairs", "4", "--seed", seed, "--name", name, "--db", db_url]
-        assert prepare.main(flags) == 0
+        flags = ["--rendered", "--weights", "paper", "--pairs", "2", "--seed", seed]
+        assert prepare.main([*flags, "--name", name, "--db", db_url]) == 0
     one, again, other = (frozen(db_url, name).manifest for name in ("one", "again", "other"))
     assert one["pictures"] == again["pictures"]
     assert one["pictures"] != other["pictures"]
@@ -302,19 +309,16 @@ def test_a_study_with_a_rating_cannot_change_but_a_copy_can(db_url, tmp_path, ca
     assert len(frozen(db_url, "copy").stimuli) > len(frozen(db_url, "study").stimuli)
 
 
-def test_the_ready_study_is_made_once(db_url):
-    engine = connect(db_url)
-    freeze.prepare_ready_study(engine)
-    freeze.prepare_ready_study(engine)
-    with reading(engine) as database:
-        assert database.scalars(sa.select(Study.name)).all() == [freeze.READY_STUDY]
-    config = StudyConfig.model_validate(frozen(db_url).config)
+def test_the_ready_study_is_the_default_one_of_rendered_fruit(study):
+    config = StudyConfig.model_validate(study.config)
     assert (config.mode, config.arms) == ("counterbalanced", ("control", "colornet"))
     assert (config.pictures, config.pairs, config.practice) == ("rendered", 10, 2)
 
 
 def test_a_ready_study_that_another_server_made_meanwhile_stays(tmp_path, monkeypatch):
     engine = connect(f"sqlite:///{tmp_path / 's.sqlite'}")
+    painted = SimpleNamespace(colorize=np.negative, path=weights_path("paper"))
+    monkeypatch.setattr(freeze.Colorizer, "load", lambda _: painted)
     make = freeze.stimuli.make
 
     def meanwhile(*arguments):
@@ -331,7 +335,7 @@ def test_a_ready_study_that_another_server_made_meanwhile_stays(tmp_path, monkey
 
 def test_the_ready_study_is_not_made_beside_another(tmp_path):
     url = f"sqlite:///{tmp_path / 's.sqlite'}"
-    assert prepare.main([str(write(tmp_path, "pairs = 2")), "--db", url]) == 0
+    add_study(connect(url), pairs=2)
     freeze.prepare_ready_study(connect(url))
     assert rows(url)["study"] == 1
 
@@ -341,15 +345,15 @@ def test_the_ready_study_is_not_made_beside_another(tmp_path):
 
 def test_fruits360_pictures_come_from_test_and_from_different_varieties(rendered_dir, tmp_path):
     url = f"sqlite:///{tmp_path / 's.sqlite'}"
-    flags = ["--data", str(rendered_dir), "--name", "real", "--seed", "3", "--db", url]
-    assert prepare.main(flags) == 0
+    flags = ["--data", str(rendered_dir), "--weights", "paper", "--name", "real", "--seed", "3"]
+    assert prepare.main([*flags, "--db", url]) == 0
     study = frozen(url)
     assert study.pictures_from == "fruit drawn by a program", "it says what is shown"
     pictures = {stimulus.picture for stimulus in of(study, "main")}
     assert len(pictures) == 10
     assert all((rendered_dir / picture).is_file() for picture in pictures)
     assert len({Path(picture).parent for picture in pictures}) == 9, "all nine varieties"
-    assert {pixels(stimulus.color_png).shape for stimulus in study.stimuli} == {(100, 100, 3)}
+    assert {pixels(stimulus.color_png).shape for stimulus in study.stimuli} == {(64, 64, 3)}
 
 
 def test_a_prepared_study_of_real_pictures(fruits360_dir, tmp_path, capsys):
@@ -386,7 +390,7 @@ def test_pictures_can_be_photos_of_a_folder(folder):
     assert len({s.picture for s in of(study, "main")}) == 10
     for stimulus in study.stimuli:
         assert (folder / "photos" / stimulus.picture).is_file()
-        assert sorted(pixels(stimulus.color_png).shape[:2]) == [171, 256]
+        assert sorted(pixels(stimulus.color_png).shape[:2]) == [43, 64]
     for picture in {stimulus.picture for stimulus in of(study, "main")}:
         check_versions([s for s in study.stimuli if s.picture == picture])
 
@@ -422,9 +426,10 @@ def test_a_folder_without_photos_says_so(folder, capsys):
 
 def test_weights_can_be_a_file_beside_the_study_file(tmp_path):
     (tmp_path / "mine.safetensors").write_bytes(weights_path("paper").read_bytes())
-    further = 'pairs = 2\npractice = 0\narms = ["control", "mine.safetensors"]'
+    file = write(tmp_path, "pairs = 2\npractice = 0")
+    file.write_text(file.read_text().replace('"paper"', '"mine.safetensors"'))
     url = f"sqlite:///{tmp_path / 's.sqlite'}"
-    assert prepare.main([str(write(tmp_path, further)), "--db", url]) == 0
+    assert prepare.main([str(file), "--db", url]) == 0
     assert {stimulus.arm for stimulus in of(frozen(url), "main")} == {"control", "mine"}
 
 
@@ -460,13 +465,13 @@ def test_mistakes_in_the_study_file_are_told_line_by_line(tmp_path, capsys):
     file = write(tmp_path, "pairs = 7\nquota = 0")
     assert prepare.main([str(file)]) == 2
     assert capsys.readouterr().err.splitlines() == [
-        "study.prepare: study.toml, line 6: pairs must be even, as many for each of control,"
-        " colornet.",
-        "study.prepare: study.toml, line 7: quota must be at least 1, not 0.",
+        "study.prepare: study.toml, line 7: pairs must be even, as many for each of control,"
+        " paper.",
+        "study.prepare: study.toml, line 8: quota must be at least 1, not 0.",
     ]
 
 
-@pytest.mark.parametrize("flag", [["--rendered"], ["--pairs", "4"], ["--seed", "0"]])
+@pytest.mark.parametrize("flag", [["--rendered"], ["--seed", "0"]])
 def test_what_the_study_file_says_is_not_said_twice(tmp_path, capsys, flag):
     assert prepare.main([str(write(tmp_path)), *flag]) == 2
     sentence = f"With a study file leave out {flag[0]}: the file says it."
@@ -476,6 +481,7 @@ def test_what_the_study_file_says_is_not_said_twice(tmp_path, capsys, flag):
 def test_the_template_can_be_filled_in_and_prepared(tmp_path, capsys):
     assert prepare.main(["--template"]) == 0
     text = capsys.readouterr().out.replace('pictures = "fruits360" ', 'pictures = "rendered"')
+    text = text.replace('"colornet"', '"paper"')
     (tmp_path / "mine.toml").write_text(text, encoding="utf-8")
     url = f"sqlite:///{tmp_path / 's.sqlite'}"
     assert prepare.main([str(tmp_path / "mine.toml"), "--db", url]) == 0

@@ -1,6 +1,8 @@
 """How a study stands, told live."""
 
 import json
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -13,6 +15,7 @@ from study.db.tables import Rater, RatingSession
 from study.rate import begin
 from study.simulate.raters import crowd, run
 from tests.support.engines import each_engine
+from tests.support.server import ROOT
 from tests.support.tiny_study import STUDY, add_study
 
 
@@ -81,3 +84,16 @@ def test_a_study_that_nobody_began(engine, db_url, capsys):
     assert "list B           0         0     0      0" in printed
     assert "Places: no limit" in printed
     assert "Checks" not in printed
+
+
+@pytest.mark.process
+def test_commands_that_only_ask_the_database_load_nothing_heavy():
+    code = """if True:
+        import sys
+        from study import backup, forget, move, status
+        heavy = {"torch", "numpy", "pandas", "scipy", "matplotlib", "gradio", "PIL", "skimage"}
+        print(heavy & sys.modules.keys() or "nothing")
+    """
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout == "nothing\n", done.stderr
