@@ -1,4 +1,4 @@
-"""Whether the server is well, for those who run it: /healthz, /metrics and the log."""
+"""The state of the server, for its operators: /healthz, /metrics and the log."""
 
 import logging
 from collections.abc import Iterator
@@ -44,8 +44,7 @@ def routes(engine: Engine, study_name: str) -> APIRouter:
 
 
 def log_to_stderr(level: str) -> None:
-    """A JSON object a line from `level` on. Nothing that is logged tells an address, a name, a
-    token or an answer."""
+    """Log one JSON object a line, from `level` on. No address, name, token or answer is logged."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler, _Counting()], force=True)
@@ -78,7 +77,7 @@ class _Stored:
                     .where(Study.name == self.study_name)
                 )
         except StudyError:
-            return  # /healthz says so; the counts of the server itself are worth having
+            return  # /healthz reports it; the counts of the server itself stay useful
         for state in ("finished", "live", "stale"):
             sessions.add_metric([self.study_name, state], getattr(counts, state))
         ratings.add_metric([self.study_name], stored)
@@ -86,7 +85,7 @@ class _Stored:
 
 
 class _Counting(logging.Handler):
-    """Counts what is logged."""
+    """Counts the records of the log."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)

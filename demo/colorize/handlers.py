@@ -62,7 +62,7 @@ class Shown:
 
 @contextmanager
 def one_sentence() -> Iterator[None]:
-    """Say what is wrong with the photo, the pins, the vividness or the weights."""
+    """Show the visitor what is wrong with the photo, the pins, the vividness or the weights."""
     try:
         yield
     except (PhotoError, PinError, VividnessError, WeightsError) as error:
@@ -70,7 +70,7 @@ def one_sentence() -> Iterator[None]:
 
 
 def known_weights(name: Any) -> str:
-    """`name`, which may be anything that a stranger sent, if weights that ship are called so."""
+    """`name`, which may be anything a stranger sent, if it is the name of weights that ship."""
     if name in available_weights():
         return name
     said = f"There are no weights {name!r:.40}; there are {', '.join(available_weights())}."
@@ -88,7 +88,9 @@ def path_of(photo: Photo) -> str:
 
 def name_of(photo: Photo) -> str:
     """Name of the download: the browser's name of the photo, as far as a file can have it."""
-    name = (photo.orig_name or "photo").encode(errors="replace").decode()  # no half characters
+    name = (
+        (photo.orig_name or "photo").encode(errors="replace").decode()
+    )  # a lone surrogate has no encoding
     return colorized_name(Path(file_name(name)).stem)
 
 
@@ -165,7 +167,7 @@ def show(photo: Photo | None, weights: str, drawn: Any, vividness: float, shown:
         wanted = pins_of(drawn, path) if colorizer.takes_pins else ()
         asked = Asked(path, name_of(photo), weights, wanted, vividness)
         if asked in (shown.asked, shown.refused):
-            return [gr.skip()] * 6  # Gradio tells of a new photo twice
+            return [gr.skip()] * 6  # Gradio reports a new photo twice
         shown.refused = asked
         preview = pictures.prepare(path, weights)
         shown.refused = None
@@ -204,13 +206,13 @@ def show_nothing(shown: Shown) -> list:
 
 
 def after_error(photo: Photo | None, shown: Shown) -> list:
-    """Nothing if the error came with a new photo, else what was there, as `show` returns it."""
+    """What `show` returns: nothing after an error with a new photo, else all as it was."""
     other = photo is None or shown.asked is None or photo.path != shown.asked.path
     return show_nothing(shown) if other else [gr.skip()] * 6
 
 
 def make_download(shown: Shown) -> Any:
-    """The full-size file of what is shown, unless something else is shown by then."""
+    """The full-size file of the picture that is shown, unless another is shown by then."""
     asked = shown.asked
     if asked is None or asked is shown.saved:
         return gr.skip()
@@ -225,8 +227,8 @@ def make_download(shown: Shown) -> Any:
 
 
 def show_versions(shown: Shown) -> Any:
-    """The row "Other colours" of what is shown, the first ones before them, or that there are no
-    others; hidden for a network that takes no pins."""
+    """The row "Other colours" of the picture that is shown, its first colours in front, or a
+    sentence where there are no others; hidden for a network that takes no pins."""
     asked = shown.asked
     if asked is None or shown.versions == asked.source:
         return gr.skip()
@@ -249,7 +251,7 @@ def show_versions(shown: Shown) -> Any:
 
 
 def show_likely(drawn: Any, shown: Shown) -> Any:
-    """The palette for the place that was chosen on the picture."""
+    """The palette for the place chosen on the picture."""
     asked = shown.asked
     if asked is None or not isinstance(drawn, dict) or not isinstance(drawn.get("place"), list):
         return gr.skip()

@@ -10,7 +10,8 @@ from model.data.examples import Example
 from model.photos import FORMAT_NAMES, MAX_MEGAPIXELS
 from model.weights import DEFAULT_WEIGHTS, available_weights
 
-PINS_LABEL = 'Pins: [[x, y, "#RRGGBB"], ...] in pixels of the photo'  # on the API's page
+# Label of the pins on the page "Use via API".
+PINS_LABEL = 'Pins: [[x, y, "#RRGGBB"], ...] in pixels of the photo'
 LABELS = {"colornet": "ColorNet", "paper": "PaperNet (the paper's)"}
 
 ACCEPTED = (
@@ -35,8 +36,8 @@ def build(examples: list[Example]) -> None:
                 height=360,
                 buttons=[],
             )
-            # The file as it came, with its name: Gradio's own decoding knows fewer formats and
-            # says less about a bad one.
+            # Handlers get the uploaded file with its name: Gradio's own decoding knows fewer formats
+            # and says less about a bad file.
             photo.preprocess = lambda upload: upload
             weights = gr.Radio(
                 [(LABELS.get(name, name), name) for name in names],
@@ -91,7 +92,7 @@ def build(examples: list[Example]) -> None:
     at_once = {**private, "queue": False}
     gallery.select(take_example, None, photo, **at_once)
     photo.change(None, photo, None, js="(photo) => scrollToResult(photo)", api_visibility="private")
-    # One listener for all that changes the picture, so that the newest wish has the last word.
+    # One listener for everything that changes the picture, so that the latest change wins.
     painted = gr.on(
         [photo.change, weights.change, vividness.release, canvas.input],
         handlers.show,

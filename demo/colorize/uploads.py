@@ -1,8 +1,9 @@
-"""Photos from strangers, each decoded in a process of its own, which may die of it.
+"""Photos from strangers, each decoded in a process of its own, which a bad photo may end.
 
 A few bytes can keep a decoder busy for minutes, take all memory or crash it, in more ways than
-anybody can list. So the system ends the process that decodes an upload at the limits below, and
-the page goes on. On Linux it is forked from a small one that waits, which takes milliseconds.
+anybody can list. Therefore the operating system ends a decoding process at the limits below, and
+the page goes on. On Linux the process is forked from a small one that waits, which takes
+milliseconds.
 """
 
 import json
@@ -19,15 +20,20 @@ from PIL import Image
 
 from model.photos import PhotoError, read_photo, shown_name
 
+# Processor time that decoding may take, in seconds.
 CPU_SECONDS = 3
-SECONDS = 30  # by the clock, of which a busy machine may need more
-MEMORY = 850 * 2**20  # bytes: 50 megapixels take 800 million in the worst format, WebP
-AT_ONCE = 2  # that are decoded; others wait
-CHUNK = 2**20  # bytes of pixels that are on their way at a time
+# Time that decoding may take by the clock, in seconds: a busy machine needs more than `CPU_SECONDS`.
+SECONDS = 30
+# Memory that decoding may take, in bytes: 50 megapixels need 800 million in the worst format, WebP.
+MEMORY = 850 * 2**20
+# Photos decoded at the same time; others wait.
+AT_ONCE = 2
+# Pixels sent between processes in one message, in bytes.
+CHUNK = 2**20
 
-Image.init()  # all decoders, once: else each process would load them anew
+Image.init()  # loads all decoders once; else each process would load them anew
 
-# as Python's own choice: elsewhere the libraries of the system may not survive a fork
+# The same choice as Python's own: on other systems libraries may not survive a fork.
 _processes = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
 _processes.set_forkserver_preload([__name__])
 _places = threading.BoundedSemaphore(AT_ONCE)
@@ -50,7 +56,7 @@ def _decoded(path: Path) -> np.ndarray:
     receiver, sender = _processes.Pipe(duplex=False)
     process = _processes.Process(target=_read, args=(path, sender), daemon=True)
     process.start()
-    sender.close()  # the other process has its own: with it ends what can be received
+    sender.close()  # the last sender, the other process's, then closes as that process ends
     refused = f"{shown_name(path)} takes too much time or memory to read, or is damaged."
     too_long = threading.Timer(SECONDS, process.kill)
     too_long.start()
@@ -59,7 +65,7 @@ def _decoded(path: Path) -> np.ndarray:
         if "shape" in answer:
             return _receive(receiver, answer["shape"])
         refused = answer["refused"]
-    except (EOFError, OSError):  # the process has ended, at a limit or by a fault of the decoder
+    except (EOFError, OSError):  # the process has ended: by a limit, or by a fault of the decoder
         pass
     finally:
         too_long.cancel()
@@ -70,9 +76,9 @@ def _decoded(path: Path) -> np.ndarray:
 
 
 def _read(path: Path, sender: Connection) -> None:
-    """Send the shape of the picture and then its pixels, or the sentence in its place; no Python
-    objects, which a decoder that was taken over could make run."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # libraries would write their doubts into the log
+    """Send the shape of the picture and then its pixels, or the sentence in its place. A decoder
+    under a stranger's control could make Python objects run code; plain bytes cannot."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # else libraries write their warnings into the log
     _limit_this_process()
     try:
         rgb = read_photo(path)
@@ -97,7 +103,7 @@ def _limit_this_process() -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash leaves no dump behind
     used = Path("/proc/self/statm")
-    if used.exists():  # on Linux, which alone counts all that a process asks for
-        # what the libraries reserved for each processor is no picture's fault
+    if used.exists():  # on Linux, the only system that counts all memory of a process
+        # memory that libraries reserve for each processor does not count as the picture's
         reserved = int(used.read_text().split()[5]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_DATA, (reserved + MEMORY, reserved + MEMORY))

@@ -1,6 +1,7 @@
 """What the page uses of Gradio's and uvicorn's internals still does what it is used for."""
 
 import asyncio
+import re
 import socket
 import threading
 
@@ -15,6 +16,17 @@ from starlette.requests import Request
 
 from demo.server import internals, visitors
 from demo.server.internals import BUSY, NOT_UPLOADED, WRONG, Impatient, Page
+from tests.support.server import ROOT
+
+INTERNAL = re.compile(
+    r"(from|import) (gradio\.|gradio_client|uvicorn\.)|gr\.utils|\b_queue\b|\.stop_event"
+)
+
+
+def test_internals_are_used_in_one_file_alone():
+    files = [file for room in ("demo", "study") for file in (ROOT / room).rglob("*.py")]
+    users = [file.name for file in files if INTERNAL.search(file.read_text(encoding="utf-8"))]
+    assert users == ["internals.py"]
 
 
 @pytest.fixture
