@@ -88,9 +88,7 @@ def path_of(photo: Photo) -> str:
 
 def name_of(photo: Photo) -> str:
     """Name of the download: the browser's name of the photo, as far as a file can have it."""
-    name = (
-        (photo.orig_name or "photo").encode(errors="replace").decode()
-    )  # a lone surrogate has no encoding
+    name = (photo.orig_name or "photo").encode(errors="replace").decode()  # no lone surrogates
     return colorized_name(Path(file_name(name)).stem)
 
 

@@ -24,50 +24,78 @@ STYLES = [FOLDER / "pins.css", FOLDER / "tab.css"]
 HEAD = f"<script>\n{(FOLDER / 'tab.js').read_text(encoding='utf-8')}</script>"
 
 
+# All listeners that run a network wait in one queue, `demo.server.internals.FairQueue`.
+NETWORK = {"concurrency_id": "network"}
+PRIVATE = {"api_visibility": "private", "trigger_mode": "always_last"}
+AT_ONCE = {**PRIVATE, "queue": False}
+QUIET = {**PRIVATE, **NETWORK, "show_progress": "hidden"}
+
+
+class Parts:
+    """The components of the tab, placed as they are made: what is asked for on the left, what is
+    shown on the right."""
+
+    def __init__(self) -> None:
+        with gr.Row():
+            with gr.Column():
+                self._ask()
+            with gr.Column():
+                self._show()
+        self.shown = gr.State(handlers.Shown())
+
+    def _ask(self) -> None:
+        names = sorted(available_weights(), key=lambda name: name != DEFAULT_WEIGHTS)
+        self.photo = gr.Image(
+            label="Photo",
+            sources=["upload", "clipboard", "webcam"],
+            elem_id="photo",
+            height=360,
+            buttons=[],
+        )
+        # Handlers get the uploaded file and its name: Gradio's own decoding knows fewer formats
+        # and says less about a bad file.
+        self.photo.preprocess = lambda upload: upload
+        self.weights = gr.Radio(
+            [(LABELS.get(name, name), name) for name in names],
+            value=DEFAULT_WEIGHTS,
+            label="Network",
+            visible=len(names) > 1,
+            elem_id="network",
+        )
+        self.vividness = gr.Slider(
+            0, MAX_VIVIDNESS, 1, step=0.05, label="Vividness", elem_id="vividness"
+        )
+        gr.Markdown(ACCEPTED)
+
+    def _show(self) -> None:
+        self.canvas = pins.canvas()
+        self.result = gr.ImageSlider(
+            label="Before and after", format="png", elem_id="result", buttons=[]
+        )
+        self.others = pins.others()
+        self.note = gr.Markdown(label="Note", elem_id="note")
+        self.download = gr.DownloadButton(
+            "Download in full size", variant="primary", interactive=False, elem_id="download"
+        )
+        self.true = gr.Image(
+            label="True colours",
+            format="png",
+            interactive=False,
+            visible=False,
+            buttons=[],
+            elem_id="true",
+        )
+
+
 def build(examples: list[Example]) -> None:
     """Put the tab's contents into the page."""
-    names = sorted(available_weights(), key=lambda name: name != DEFAULT_WEIGHTS)
-    with gr.Row():
-        with gr.Column():
-            photo = gr.Image(
-                label="Photo",
-                sources=["upload", "clipboard", "webcam"],
-                elem_id="photo",
-                height=360,
-                buttons=[],
-            )
-            # Handlers get the uploaded file with its name: Gradio's own decoding knows fewer formats
-            # and says less about a bad file.
-            photo.preprocess = lambda upload: upload
-            weights = gr.Radio(
-                [(LABELS.get(name, name), name) for name in names],
-                value=DEFAULT_WEIGHTS,
-                label="Network",
-                visible=len(names) > 1,
-                elem_id="network",
-            )
-            vividness = gr.Slider(
-                0, MAX_VIVIDNESS, 1, step=0.05, label="Vividness", elem_id="vividness"
-            )
-            gr.Markdown(ACCEPTED)
-        with gr.Column():
-            canvas = pins.canvas()
-            result = gr.ImageSlider(
-                label="Before and after", format="png", elem_id="result", buttons=[]
-            )
-            others = pins.others()
-            note = gr.Markdown(label="Note", elem_id="note")
-            download = gr.DownloadButton(
-                "Download in full size", variant="primary", interactive=False, elem_id="download"
-            )
-            true = gr.Image(
-                label="True colours",
-                format="png",
-                interactive=False,
-                visible=False,
-                buttons=[],
-                elem_id="true",
-            )
+    parts = Parts()
+    _offer_examples(examples, parts.photo)
+    _listen(parts)
+    _offer_api(parts)
+
+
+def _offer_examples(examples: list[Example], photo: gr.Image) -> None:
     gr.Markdown(f"Examples ({examples[0].source}), to click:")
     gallery = gr.Gallery(
         [(str(example.file), example.fruit) for example in examples],
@@ -81,39 +109,36 @@ def build(examples: list[Example]) -> None:
         buttons=[],
         elem_id="examples",
     )
-    shown = gr.State(handlers.Shown())
 
     def take_example(event: gr.SelectData) -> str:
         return str(examples[event.index].file)
 
-    # All listeners that run a network wait in one queue, demo.server.internals.FairQueue.
-    network = {"concurrency_id": "network"}
-    private = {"api_visibility": "private", "trigger_mode": "always_last"}
-    at_once = {**private, "queue": False}
-    gallery.select(take_example, None, photo, **at_once)
+    gallery.select(take_example, None, photo, **AT_ONCE)
+
+
+def _listen(parts: Parts) -> None:
+    photo, canvas, shown = parts.photo, parts.canvas, parts.shown
     photo.change(None, photo, None, js="(photo) => scrollToResult(photo)", api_visibility="private")
+    pictures = [parts.result, parts.note, parts.true, parts.download, canvas, parts.others]
     # One listener for everything that changes the picture, so that the latest change wins.
     painted = gr.on(
-        [photo.change, weights.change, vividness.release, canvas.input],
+        [photo.change, parts.weights.change, parts.vividness.release, canvas.input],
         handlers.show,
-        [photo, weights, canvas, vividness, shown],
-        [result, note, true, download, canvas, others],
-        show_progress_on=result,
-        **private,
-        **network,
+        [photo, parts.weights, canvas, parts.vividness, shown],
+        pictures,
+        show_progress_on=parts.result,
+        **PRIVATE,
+        **NETWORK,
     )
     painted.failure(
-        handlers.after_error,
-        [photo, shown],
-        [result, note, true, download, canvas, others],
-        show_progress="hidden",
-        **at_once,
+        handlers.after_error, [photo, shown], pictures, show_progress="hidden", **AT_ONCE
     )
-    quiet = {"show_progress": "hidden", **private, **network}
-    painted.success(handlers.show_versions, shown, others, **quiet)
-    painted.success(handlers.make_download, shown, download, **quiet)
-    canvas.select(handlers.show_likely, [canvas, shown], canvas, **quiet)
+    painted.success(handlers.show_versions, shown, parts.others, **QUIET)
+    painted.success(handlers.make_download, shown, parts.download, **QUIET)
+    canvas.select(handlers.show_likely, [canvas, shown], canvas, **QUIET)
 
+
+def _offer_api(parts: Parts) -> None:
     listed = gr.JSON([], label=PINS_LABEL, visible=False)
     versions = gr.JSON(label="Versions", visible=False)
     count = gr.Number(
@@ -121,15 +146,15 @@ def build(examples: list[Example]) -> None:
     )
     gr.Button(visible=False).click(
         handlers.colorize,
-        [photo, weights, listed, vividness],
-        [result, download, true, note],
+        [parts.photo, parts.weights, listed, parts.vividness],
+        [parts.result, parts.download, parts.true, parts.note],
         api_name="colorize",
-        **network,
+        **NETWORK,
     )
     gr.Button(visible=False).click(
         handlers.alternatives,
-        [photo, weights, count],
+        [parts.photo, parts.weights, count],
         versions,
         api_name="alternatives",
-        **network,
+        **NETWORK,
     )

@@ -22,9 +22,9 @@ from model.photos import PhotoError, read_photo, shown_name
 
 # Processor time that decoding may take, in seconds.
 CPU_SECONDS = 3
-# Time that decoding may take by the clock, in seconds: a busy machine needs more than `CPU_SECONDS`.
+# Time that decoding may take by the clock, in seconds; a busy machine needs more than the above.
 SECONDS = 30
-# Memory that decoding may take, in bytes: 50 megapixels need 800 million in the worst format, WebP.
+# Memory that decoding may take, in bytes; 50 megapixels need 800 million in WebP, the worst format.
 MEMORY = 850 * 2**20
 # Photos decoded at the same time; others wait.
 AT_ONCE = 2
