@@ -7,8 +7,7 @@ from pathlib import Path
 from tests.support.server import ROOT
 
 BASICS = "model.photos model.color model.metrics model.weights model.version"
-MODEL = f"{BASICS} model.networks model.colorizer model.data model.training model.video"
-MODEL += " model.evaluate"
+MODEL = f"{BASICS} model.networks model.colorizer model.data model.training model.evaluate"
 STUDY = "study.errors study.plan study.db study.cli study.wording study.spreadsheet model.version"
 # Rooms, and the rooms that each may import from besides itself.
 ALLOWED = {
@@ -21,7 +20,6 @@ ALLOWED = {
     "model.colorizer": f"{BASICS} model.networks",
     "model.data": "model.photos model.color model.metrics",
     "model.training": f"{BASICS} model.data model.networks",
-    "model.video": "model.colorizer model.photos model.color",
     "model.evaluate": MODEL,
     "model": MODEL,  # commands of one file
     "train": MODEL,

@@ -30,14 +30,11 @@ class AllGrey(Colorizer):
 @pytest.fixture(scope="module", autouse=True)
 def quick():
     """Fewer raters, each of which looks longer at the few photos there are."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(machine_rater, "SEEDS", 2)
         patch.setattr(machine_rater, "EPOCHS", 20)
         patch.setattr(machine_rater, "BATCH", 8)
         yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -66,8 +66,6 @@ def with_paper_weights(kind: type[Colorizer], **attributes) -> Colorizer:
 
 @pytest.fixture(scope="module", autouse=True)
 def quick():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(machine_rater, "SEEDS", 1)
         patch.setattr(machine_rater, "EPOCHS", 5)
@@ -77,7 +75,6 @@ def quick():
         for variable in VARIABLES.values():
             patch.delenv(variable, raising=False)
         yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
