@@ -21,7 +21,7 @@ from study.errors import StudyError
 from study.export.files import export
 from study.rate import begin
 from study.simulate.raters import crowd, run
-from tests.support.engines import ENGINES, each_engine
+from tests.support.engines import each_engine, on_postgresql
 from tests.support.server import ROOT
 from tests.support.tiny_study import STUDY, add_study
 
@@ -224,7 +224,20 @@ def test_a_frozen_study_is_checked_in_one_query(db_url):
         queries.check_frozen(database, queries.find_study(database))
 
 
-@pytest.mark.parametrize("db_url", ENGINES[1:], indirect=True)
+@on_postgresql
+def test_a_restart_of_postgresql_goes_unnoticed(db_url):
+    engine = connect(db_url)
+    add_study(engine, pairs=2)
+    with open_database(db_url).begin() as connection:
+        connection.exec_driver_sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    with reading(engine) as database:
+        assert queries.find_study(database).name == STUDY
+
+
+@on_postgresql
 def test_times_are_utc_whatever_the_zone_of_the_database(db_url, tmp_path):
     engine = connect(db_url)
     add_study(engine, pairs=2)
