@@ -5,7 +5,7 @@ A table's columns are declared once, here; what is in a cell comes from the type
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from study.report.findings import Report
@@ -39,6 +39,7 @@ PAPER_DESIGN = (
     "In the paper's design a picture is always control or always generated. A by-participant test"
     " then says nothing about other pictures; the by-item test does."
 )
+RECOMMENDED = "the tests to read, each for what it generalizes to; the others are for reference."
 DESIGNS = {"counterbalanced": "counterbalanced design", "paper": "the paper's design"}
 # Largest number of raters who failed a quality check that are named.
 NAMED = 12
@@ -67,11 +68,15 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """A table under its caption; a text among the rows stands across all columns."""
+    """A table with its caption; a text among the rows stands across all columns.
+
+    `strong` says what the strong rows are.
+    """
 
     columns: tuple[Column, ...]
     rows: tuple[Row | str, ...]
     caption: str = ""
+    strong: str = ""
 
 
 @dataclass(frozen=True)
@@ -251,17 +256,15 @@ def _comparison(report: Report, comparison: Comparison) -> Section:
         found = estimate(report, again[0]).rstrip(".") if again else "nobody is left"
         said.append(f"Without raters who failed a quality check: {found}.")
     recommended = [getattr(comparison.tests, name) for name in report.recommended]
-    table = _table(
+    tests = _table(
         columns,
         [("", list(comparison.rows()))],
-        "Bold, or with an asterisk: the tests to read, each for what it generalizes to; the others"
-        " are for reference.",
         strong=lambda test: any(test is each for each in recommended),
     )
     return Section(
         f"Difference {comparison.name}",
         " ".join(said),
-        table,
+        replace(tests, strong=RECOMMENDED),
         tuple(_remarks(report, comparison)),
     )
 

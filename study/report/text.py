@@ -55,6 +55,8 @@ def _section(section: Section) -> Iterator[str]:
         yield from _wrapped(section.text)
     if section.table:
         yield from _table(section.table)
+        if section.table.strong:
+            yield f"*: {section.table.strong}"
         yield from _wrapped(section.table.caption)
     for point in section.points:
         yield from _wrapped(f"- {point}", hanging="  ")

@@ -1,15 +1,14 @@
 """Simulated raters: what designs and tests are worth before anybody is asked.
 
     python -m study.simulate design         what the paper's design finds where nothing is
-    python -m study.simulate calibration    errors of the tests and coverage of the intervals
+    python -m study.simulate calibration    type I errors of the tests, coverage of the intervals
     python -m study.simulate power --effect 1 --raters 8,12,24
     python -m study.simulate run --raters 24 --into sqlite:///pilot.sqlite
 
 `design` and `calibration` write their table into results/study-design/ (or --out) and renew its
-README.md, in seconds and in about four minutes on one core. The populations are in
-study/simulate/population.py. `run` sends raters through a study in a database, as people go
-through it
-(study/simulate/raters.py); they are marked as simulated for ever.
+README.md, in seconds and in about four minutes on one core. study/simulate/population.py says where
+their ratings come from. `run` sends raters through a study in a database as people go through it
+(study/simulate/raters.py); they stay marked as simulated.
 """
 
 import argparse
@@ -44,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, make, text in (
         ("design", design, "what the paper's design finds where nothing is"),
-        ("calibration", calibrate, "errors of the tests and coverage of the intervals"),
+        ("calibration", calibrate, "type I errors of the tests, coverage of the intervals"),
     ):
         command = commands.add_parser(name, help=text, description=make.__doc__)
         command.set_defaults(command=_write_table, make=make, name=name)
@@ -99,8 +98,9 @@ def _print_power(args: argparse.Namespace) -> None:
         f"Percentage of {args.studies} simulated studies that find a difference of "
         f"{args.effect:g} (p < .05); {'paper' if args.paper else 'counterbalanced'} design, "
         f"{args.pictures} pictures, {said}; seed {args.seed}; Monte-Carlo standard error at most "
-        f"{50 / args.studies**0.5:.1f}. Equivalent: within {args.margin:g} by the test over raters "
-        "and pictures. Half width: of the 95% interval over both, in points."
+        f"{50 / args.studies**0.5:.1f}. Equivalent: within {args.margin:g} by two one-sided tests "
+        "with the standard error of the quasi-F test. Half width: of that test's 95% interval, in "
+        "points."
     )
     print(textwrap.fill(about, 100), end="\n\n")
     shown = table.set_index("raters").map("{:.1f}".format)

@@ -14,13 +14,21 @@ from scipy import stats
 
 @dataclass(frozen=True)
 class Population:
-    """Where ratings come from; every `_sd` is a standard deviation in points of the scale."""
+    """Where ratings come from; every `_sd` is a standard deviation in points of the scale.
+
+    Attributes:
+        raters, pictures: how many there are in a study.
+        paper: whether the design is the paper's: one list, every picture in one condition.
+        uneven: whether the first of the two lists has two thirds of the raters, not half.
+        effect: control minus model, in points.
+        mean: of both conditions, in points.
+    """
 
     raters: int = 24
     pictures: int = 10
-    paper: bool = False  # the paper's design: one list, every picture in one condition
-    uneven: bool = False  # two thirds of the raters in the first of the two lists, not half
-    effect: float = 0.0  # control minus model
+    paper: bool = False
+    uneven: bool = False
+    effect: float = 0.0
     mean: float = 5.0
     rater_sd: float = 1.0
     picture_sd: float = 1.5

@@ -68,13 +68,13 @@ pictures; the report does not show it, nor the tests of it.
 - **Other pictures too:** the quasi-F test (Clark 1973; Judd, Westfall & Kenny 2012). Where the
   difference is the same for all pictures it is conservative. The equivalence test has its standard
   error. The by-item t test takes the raters as given, and errs too often where the difference
-  varies between them; in the paper's design it holds. The mixed model's z test takes its standard
-  error for known: it errs too often with 12 raters where the difference varies.
+  varies between them; in the paper's design it holds. The mixed model's z test treats its
+  standard error as known: it errs too often with 12 raters where the difference varies.
 - **In the paper's design** by-participant tests hold for these pictures in these conditions only,
   which says nothing about the model: control and generated are different pictures. The bootstrap
   interval has five pictures of each kind to draw from, and covers too little, although it counts
   the noise of single ratings more than once, which is conservative.
-- Wilson's interval takes all trials for independent and covers too little.
+- Wilson's interval treats all trials as independent and covers too little.
 """
 
 

@@ -49,7 +49,7 @@ def design(studies: int, seed: int) -> pd.DataFrame:
 
 
 def calibrate(studies: int, seed: int) -> pd.DataFrame:
-    """Errors and coverage of what the report computes; see study/simulate/calibration.py.
+    """Type I errors and coverage of what the report computes; see study/simulate/calibration.py.
 
     `studies` is for the t tests; slower methods get a fifth, a tenth or (the mixed model) a
     fortieth of it.
@@ -75,9 +75,8 @@ def power(
 ) -> pd.DataFrame:
     """The percentage of studies that find the difference, for each number of raters.
 
-    For the recommended tests; `equivalent` is how often the equivalence test over raters and
-    pictures finds the difference within `margin`, `half_width` half the mean width of the 95%
-    interval over both, in points.
+    For the recommended tests; `equivalent` is how often the equivalence test finds the difference
+    within `margin`, `half_width` half the mean width of the quasi-F test's 95% interval, in points.
     """
     rows = []
     for count in tqdm(list(raters), desc="power", unit="design", leave=False):

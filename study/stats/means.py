@@ -65,7 +65,7 @@ class FoolingRate:
     """The share of a model's pictures that were taken for the true ones, from 0 to 1.
 
     The measure is that of Zhang et al. 2016. `rate` and its intervals are as in `Mean`. Wilson's
-    interval of all trials is for reference: it takes them for independent and so is too narrow.
+    interval of all trials is for reference: it treats them as independent and so is too narrow.
     `t`, `df` and `p` compare the rate with chance by a by-participant t test within lists;
     `p_holm` is `p` adjusted by Holm's method for all tests of the study.
     """

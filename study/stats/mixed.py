@@ -2,8 +2,8 @@
 
 rating ~ contrast + (1 + contrast || rater) + (1 + contrast || picture), contrast +1/2 for control
 and -1/2 for the model (Baayen, Davidson & Bates 2008); without a random effect of the contrast over
-pictures where each picture has one condition only. statsmodels tests with z, which takes the
-standard error for known: with few raters and pictures p is too small (how much:
+pictures where each picture has one condition only. statsmodels tests with z, which treats the
+standard error as known: with few raters and pictures p is too small (how much:
 results/study-design/README.md). The report therefore recommends the quasi-F test of
 `study.stats.contrasts`, which is also the fallback, and takes the standard deviations from here.
 """
@@ -103,7 +103,8 @@ def mixed_model(cells: Cells) -> MixedModel:
     except (np.linalg.LinAlgError, ValueError):
         note = f"The mixed model could not be fitted. {stands_in}"
         return MixedModel(formula, False, note, fallback)
-    mean, se = float(fit.fe_params[1]), float(fit.bse_fe[1])
+    with np.errstate(invalid="ignore"):  # of a variance below zero
+        mean, se = float(fit.fe_params[1]), float(fit.bse_fe[1])
     if not fit.converged or not se > 0:
         note = f"The mixed model did not converge. {stands_in}"
         return MixedModel(formula, False, note, fallback)
@@ -114,7 +115,7 @@ def mixed_model(cells: Cells) -> MixedModel:
     return MixedModel(
         formula,
         True,
-        f"{note}. Its p takes the standard error for known and is too small with few raters.",
+        f"{note}. Its p treats the standard error as known and is too small with few raters.",
         mean=mean,
         se=se,
         ci_low=low,

@@ -171,7 +171,7 @@ def wilcoxon(cells: Cells) -> Wilcoxon:
     differences = differences[differences != 0]
     signed = np.sign(differences) * stats.rankdata(np.abs(differences))
     balance, exact = float(signed.sum() / np.abs(signed).sum()), 2**n <= RESAMPLES
-    w = float(min(signed[signed > 0].sum(), -signed[signed < 0].sum()))
+    w = float(min(signed[signed > 0].sum(), abs(signed[signed < 0].sum())))
     if n == 1:
         p = 1.0
     elif exact:
@@ -184,7 +184,8 @@ def wilcoxon(cells: Cells) -> Wilcoxon:
 def list_weighted(differences: np.ndarray, lists: np.ndarray) -> np.ndarray:
     """(..., n) differences weighted so that their mean is the mean of the means of the lists (n,).
 
-    >>> list_weighted(np.array([1.0, 2.0, 6.0]), np.array([0, 0, 1])).mean()  # of 1.5 and 6
+    >>> weighted = list_weighted(np.array([1.0, 2.0, 6.0]), np.array([0, 0, 1]))
+    >>> print(weighted.mean())  # of 1.5 and 6
     3.75
     """
     _, of, sizes = np.unique(lists, return_inverse=True, return_counts=True)

@@ -69,8 +69,8 @@ class Ratings:
 
         >>> Ratings(pd.DataFrame({
         ...     "rater": [1, 1, 2, 2, 3, 3],
-        ...     "picture": ["plum", "pear"] * 3,
-        ...     "condition": ["control", "generated", "generated", "control"] + ["control"] * 2,
+        ...     "picture": ["plum", "pear", "pear", "plum", "plum", "pear"],
+        ...     "condition": ["control", "generated"] * 3,
         ... })).lists.tolist()
         ['A', 'B', 'A']
         """

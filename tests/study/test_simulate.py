@@ -21,6 +21,7 @@ from study.simulate.calibration import (
     t_tests,
 )
 from study.simulate.population import Population, draw, draw_fooled
+from study.simulate.readme import readme
 from study.stats.contrasts import by_item, by_participant, equivalence, quasi_f
 from study.stats.moments import p_values
 from study.stats.ratings import Cells
@@ -89,6 +90,7 @@ def test_committed_calibration_keeps_its_promise():
         assert safe, row
     unkept = kept[kept["within"].astype(str) != "True"]
     text = (RESULTS / "README.md").read_text()
+    assert text == readme(RESULTS)
     assert text.count("safe side)") == len(unkept)
     assert "unsafe side" not in text
 
