@@ -51,18 +51,26 @@ def test_the_table_counts_dead_outputs_and_names_every_seed():
     assert "not as in the paper: Pear Stone (0 training pictures, not 711)." in text
 
 
-def test_runs_are_kept_and_those_of_other_pictures_are_refused(pictures, tmp_path, monkeypatch):
+def test_the_experiment_is_run_written_and_kept(
+    pictures, rendered_dir, tmp_path, monkeypatch, capsys
+):
     monkeypatch.setattr(replication, "FOLDER", tmp_path)
-    monkeypatch.setattr(replication, "BATCH_SIZES", (4,))
+    monkeypatch.setattr(replication, "SEARCH_SEEDS", (100,))
+    monkeypatch.setattr(replication, "BATCH_SIZES", (16,))
     monkeypatch.setattr(replication, "LEARNING_RATES", (1e-3,))
-    training, test = pictures.values()
-    first = replication.search(training, test)
-    weights = (tmp_path / "runs" / "search-4-0.001-100" / "weights.safetensors").read_bytes()
-    pd.testing.assert_frame_equal(replication.search(training, test), first)
-    again = (tmp_path / "runs" / "search-4-0.001-100" / "weights.safetensors").read_bytes()
-    assert again == weights
-    with pytest.raises(ValueError, match="training_pictures was 12"):
-        replication.search(training[:8], test)
+    assert replication.main(["--data", str(rendered_dir), "--seeds", "1"]) == 0
+    printed = capsys.readouterr().out
+    weights = {run: run.read_bytes() for run in tmp_path.glob("runs/*/weights.safetensors")}
+    assert {run.parent.name for run in weights} == {"search-16-0.001-100", "seed-0"}
+    table = pd.read_csv(tmp_path / "search.csv")
+    assert table.validation_loss.item() > 0 and (tmp_path / "curve.png").exists()
+    assert json.loads((tmp_path / "summary.json").read_text())["groups"]["all seeds"]["seeds"] == 1
+    assert (tmp_path / "README.md").read_text() in printed
+
+    assert replication.main(["--data", str(rendered_dir), "--seeds", "1"]) == 0
+    assert {run: run.read_bytes() for run in weights} == weights
+    with pytest.raises(ValueError, match="training_pictures was"):
+        replication.search(pictures["train"][:8], pictures["test"])
 
 
 def test_the_committed_figures_are_those_of_this_program():
