@@ -1,8 +1,8 @@
 """Copy the study's database while the page runs: python -m study.backup --to FILE [--db URL]
 
 The copy is whole and of one moment, and it is checked. An SQLite copy is a study database itself:
-`--db sqlite:///FILE` uses it, and with the page stopped `cp FILE study.sqlite` puts it back. One of
-PostgreSQL is made by `pg_dump`; `pg_restore --dbname=... FILE` puts it into an empty database.
+`--db sqlite:///FILE` uses it, and with the page stopped `cp FILE study.sqlite` puts it back. A copy
+of PostgreSQL is made by `pg_dump`; `pg_restore --dbname=... FILE` puts it into an empty database.
 """
 
 import argparse
@@ -25,7 +25,7 @@ def backup(engine: sa.Engine, to: Path) -> None:
     """Copy the database behind `engine` into the new file `to`.
 
     Raises:
-        StudyError: `to` is there or cannot be written, or the database cannot be copied.
+        StudyError: `to` exists or cannot be written, or the database cannot be copied.
     """
     if to.exists():
         raise StudyError(f"{to} exists already; a backup replaces nothing.")

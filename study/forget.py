@@ -29,7 +29,8 @@ from study.db.tables import (
 )
 from study.errors import StudyError
 
-OF_A_SESSION = {  # in an order in which nothing refers to what is gone
+# Tables with rows of a session, in an order in which no row refers to a deleted one.
+OF_A_SESSION = {
     "checks": QualityCheck,
     "answers": Answer,
     "events": Event,
@@ -38,15 +39,15 @@ OF_A_SESSION = {  # in an order in which nothing refers to what is gone
 
 
 def find(engine: sa.Engine, rater: str | int, study_name: str | None = None) -> list[int]:
-    """The numbers of a rater: an ID has one in each study, or in that called `study_name`.
+    """The numbers of a rater, who has one in each study.
 
     Args:
         engine: the database.
         rater: the ID that the recruiting service uses, or a number.
-        study_name: only there; None: in all studies.
+        study_name: the study to look in; None: all.
 
     Raises:
-        StudyError: nobody is called that, or there is no such study.
+        StudyError: there is no such rater, or no such study.
     """
     with reading(engine) as database:
         if isinstance(rater, int):
@@ -68,16 +69,11 @@ def find(engine: sa.Engine, rater: str | int, study_name: str | None = None) -> 
         return list(found)
 
 
-def forget(engine: sa.Engine, number: int, *, event: str = "forgotten") -> dict[str, int]:
-    """Delete the rater with this number, and say how much that was.
-
-    Args:
-        engine: the database.
-        number: the rater's.
-        event: under which it is logged.
+def forget(engine: sa.Engine, number: int) -> dict[str, int]:
+    """Delete the rater with this number.
 
     Returns:
-        rows deleted: ratings, trials, answers, checks, events, identities.
+        the rows that were deleted: ratings, trials, answers, checks, events, identities.
 
     Raises:
         StudyError: there is no such rater any more, or nothing could be deleted.
@@ -91,7 +87,7 @@ def forget(engine: sa.Engine, number: int, *, event: str = "forgotten") -> dict[
         if found is None:
             raise StudyError(f"There is no rater number {number}.")
         deleted = _delete(database, found.id, number)
-        log_event(database, database.get_one(Study, found.study_id), event, **deleted)
+        log_event(database, database.get_one(Study, found.study_id), "forgotten", **deleted)
     return deleted
 
 
@@ -108,7 +104,7 @@ def _delete(database: Session, session_id: int, number: int) -> dict[str, int]:
         deleted[name] = delete(table, table.session_id == session_id)
     delete(RatingSession, RatingSession.id == session_id)
     deleted["identities"] = delete(Participant, Participant.rater_id == number)
-    return deleted  # the number stays taken: nobody else is to be called so
+    return deleted  # the rater's row stays, so that nobody else gets the number
 
 
 def wipe(engine: sa.Engine) -> None:
@@ -120,7 +116,7 @@ def wipe(engine: sa.Engine) -> None:
     if engine.dialect.name != "sqlite":
         return
     with closing(engine.raw_connection()) as pooled:
-        sqlite = pooled.driver_connection  # neither of the two may stand within a transaction
+        sqlite = pooled.driver_connection  # neither statement may be part of a transaction
         try:
             sqlite.execute("VACUUM")
             busy, *_ = sqlite.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()

@@ -23,14 +23,13 @@ from tqdm import tqdm
 
 from study import cli
 from study.db.engine import address, connect, open_database, reading
-from study.db.queries import check_frozen
+from study.db.queries import STIMULI_AT_ONCE, check_frozen
 from study.db.tables import Base, Study, now
 from study.errors import StudyError
 
 TABLES = Base.metadata.sorted_tables  # none refers to one that comes later
-# Rows held in memory at once: of most tables, and of a table with pictures.
-ROWS, PICTURES = 1_000, 8
-
+# Rows that are in memory at once, of a table without pictures.
+ROWS_AT_ONCE = 1_000
 # Rows of each table, by its name.
 Counts = dict[str, int]
 
@@ -100,7 +99,7 @@ def _copy(old: sa.Connection, new: sa.Connection, *, total: int) -> None:
     with tqdm(total=total, unit=" rows", disable=None) as progress:
         for table in TABLES:
             pictures = any(isinstance(column.type, sa.LargeBinary) for column in table.columns)
-            options = {"yield_per": PICTURES if pictures else ROWS}
+            options = {"yield_per": STIMULI_AT_ONCE if pictures else ROWS_AT_ONCE}
             for rows in old.execute(sa.select(table), execution_options=options).partitions():
                 new.execute(sa.insert(table), [row._asdict() for row in rows])
                 progress.update(len(rows))

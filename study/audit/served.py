@@ -11,11 +11,11 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from study.db.engine import connect, reading, writing
+from study.db.queries import STIMULI_AT_ONCE
 from study.db.tables import Stimulus, Study
 from study.errors import StudyError
 
 ROOT = Path(__file__).parents[2]
-PICTURES = 8  # in memory at once
 
 
 @contextmanager
@@ -38,7 +38,7 @@ def copied(engine: sa.Engine, study: Study) -> Iterator[sa.Engine]:
                 target.execute(sa.insert(studies), frozen)
                 pictures = source.execute(
                     sa.select(stimuli).where(stimuli.c.study_id == study.id),
-                    execution_options={"yield_per": PICTURES},
+                    execution_options={"yield_per": STIMULI_AT_ONCE},
                 )
                 for rows in pictures.partitions():
                     target.execute(sa.insert(stimuli), [row._asdict() for row in rows])

@@ -20,15 +20,19 @@ from study.db.tables import Stimulus, Study
 from study.prepare.manifest import digest
 from study.wording import count, p_value
 
-L_LIMIT = 1.0  # of 100, between the versions of a picture
+# Largest difference of L, from 0 to 100, between the versions of a picture.
+L_LIMIT = 1.0
+# Random bits that a token has at least.
 TOKEN_BITS = 128
-SUSPICIOUS = 0.001  # p of a rank test; on the page shared among all that are made
-PNG_CHUNKS = {"IHDR", "IDAT", "IEND"}  # all others hold metadata
+# p value of a rank test from which on it finds a difference; the tests of the page divide it.
+SUSPICIOUS = 0.001
+# Chunks of a PNG without metadata.
+PNG_CHUNKS = {"IHDR", "IDAT", "IEND"}
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A check: what should be, whether it is, and the figure that says so."""
+    """The outcome of a check: what should hold, whether it does, and the figure that shows it."""
 
     what: str
     passed: bool

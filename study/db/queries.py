@@ -20,18 +20,19 @@ from study.db.tables import (
 )
 from study.errors import StudyError
 
-if TYPE_CHECKING:  # half a second, which commands without tables do not spend
+if TYPE_CHECKING:  # pandas takes half a second, which commands that need no table are spared
     import pandas as pd
 
-PICTURES_AT_ONCE = 8  # in memory
+# Stimuli, each with its pictures, that are in memory at once.
+STIMULI_AT_ONCE = 8
 
 
 def find_study(session: Session, name: str | None = None, *, locked: bool = False) -> Study:
     """The study called `name`, or the newest.
 
     Args:
-        session: of the database.
-        name: the study's; None: the newest.
+        session: a session with the database.
+        name: the study's name; None: the newest.
         locked: let other transactions that ask for the study with `locked` wait for the end of
             this one.
 
@@ -83,7 +84,7 @@ def check_frozen(session: Session, study: Study) -> None:
             Stimulus.color_png,
             Stimulus.color_sha256,
         ).where(Stimulus.study_id == study.id),
-        execution_options={"yield_per": PICTURES_AT_ONCE},
+        execution_options={"yield_per": STIMULI_AT_ONCE},
     )
     for picture, gray_png, gray_sha256, color_png, color_sha256 in pictures:
         for png, sha256 in ((gray_png, gray_sha256), (color_png, color_sha256)):
@@ -100,7 +101,7 @@ def ratings(engine: sa.Engine, study_name: str | None = None) -> "pd.DataFrame":
     Returns:
         columns study, rater, simulated, list, position, picture, kind, condition ("control" or
         "generated"), arm ("control" or the model), rating, shown_at, rated_at, response_ms, and
-        finished (whether the session is).
+        finished (whether the session is finished).
 
     Raises:
         StudyError: there is no such study, a picture of it was changed, or the database cannot be
@@ -138,7 +139,7 @@ def ratings(engine: sa.Engine, study_name: str | None = None) -> "pd.DataFrame":
 
 
 def checks(engine: sa.Engine, study_name: str | None = None) -> "pd.DataFrame":
-    """What the quality checks found: columns rater, name, outcome, detail.
+    """The outcomes of the quality checks, with columns rater, name, outcome, detail.
 
     Raises:
         StudyError: as `ratings`.
@@ -168,6 +169,6 @@ def _table(rows: sa.Result) -> "pd.DataFrame":
 def log_event(
     session: Session, study: Study, kind: str, rating_session: RatingSession | None = None, **detail
 ) -> None:
-    """Add to the event log."""
+    """Add an event with these details to the log."""
     session_id = rating_session.id if rating_session else None
     session.add(Event(study_id=study.id, session_id=session_id, kind=kind, detail=detail))

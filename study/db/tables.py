@@ -1,5 +1,4 @@
-"""The study's tables. `study.db.engine` opens them, `study/db/migrations/` brings older ones up
-to date.
+"""The study's tables, which `study.db.engine` opens and `study.db.upgrade` keeps up to date.
 
 Identities are in `Participant` alone; a rater is a number everywhere else.
 """
@@ -11,6 +10,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 
 def now() -> datetime:
+    """This moment, in UTC."""
     return datetime.now(UTC)
 
 
@@ -57,7 +57,7 @@ class Study(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(unique=True)
-    pictures_from: Mapped[str]  # in words for raters and readers
+    pictures_from: Mapped[str]  # where its pictures come from, in words for people
     seed: Mapped[int] = mapped_column(sa.BigInteger)
     config: Mapped[dict]  # of study.plan.config.StudyConfig
     manifest: Mapped[dict] = mapped_column(deferred=True)  # hashes and versions
@@ -69,23 +69,23 @@ class Study(Base):
 
 
 class Stimulus(Base):
-    """One picture in one arm: what a rater may be shown.
+    """One picture in one arm, as a rater may be shown it.
 
-    Each picture of the study is here in every arm. A list, by name, has one arm of each; a session
-    shows one list. `list_name` is None for what belongs to no list: practice pairs, the attention
-    check, and a control that is only shown beside a fake.
+    Each picture of the study is here in every arm. A list has one arm of each picture; a session
+    shows one list. `list_name` is None for stimuli of no list: practice pairs, the attention check,
+    and controls that are only shown beside a fake.
     """
 
     __tablename__ = "stimulus"
 
-    token: Mapped[str] = mapped_column(primary_key=True)  # random: says nothing to who sees it
+    token: Mapped[str] = mapped_column(primary_key=True)  # random, so that it tells nothing
     study_id: Mapped[int] = mapped_column(sa.ForeignKey("study.id"), index=True)
     purpose: Mapped[str]
     list_name: Mapped[str | None]
     picture: Mapped[str]
     kind: Mapped[str]
     condition: Mapped[str]
-    arm: Mapped[str]  # "control", or which model
+    arm: Mapped[str]  # "control", or the model's label
     gray_png: Mapped[bytes] = mapped_column(deferred=True)
     color_png: Mapped[bytes] = mapped_column(deferred=True)
     gray_sha256: Mapped[str]
@@ -99,7 +99,7 @@ class Stimulus(Base):
 
 
 class Rater(Base):
-    """Who takes part: a person, or a program that stands in for one."""
+    """A participant: a person, or a program that stands in for one."""
 
     __tablename__ = "rater"
 
@@ -109,14 +109,14 @@ class Rater(Base):
 
 
 class Participant(Base):
-    """How a recruiting service calls a rater. The only table with identities."""
+    """A recruiting service's names for a rater and a visit. The only table with identities."""
 
     __tablename__ = "participant"
 
     rater_id: Mapped[int] = mapped_column(sa.ForeignKey("rater.id"), primary_key=True)
     study_id: Mapped[int] = mapped_column(sa.ForeignKey("study.id"))
     external_id: Mapped[str]
-    study_ref: Mapped[str]  # the service's own names of the study and of the visit
+    study_ref: Mapped[str]  # the service's own names for the study and for the visit
     session_ref: Mapped[str]
 
     __table_args__ = (sa.UniqueConstraint("study_id", "external_id"),)
@@ -132,10 +132,10 @@ class RatingSession(Base):
     rater_id: Mapped[int] = mapped_column(sa.ForeignKey("rater.id"))
     token: Mapped[str] = mapped_column(unique=True)
     list_name: Mapped[str]
-    consent_sha256: Mapped[str]  # of the text that was consented to
+    consent_sha256: Mapped[str]  # of the text that the rater agreed to
     consented_at: Mapped[datetime] = mapped_column(default=now)
     seen_at: Mapped[datetime] = mapped_column(default=now)  # the last sign of life
-    finished_at: Mapped[datetime | None]  # the last rating
+    finished_at: Mapped[datetime | None]  # the time of the last rating
     study: Mapped[Study] = relationship()
     trials: Mapped[list["Trial"]] = relationship(order_by="Trial.position")
     answers: Mapped[list["Answer"]] = relationship()
@@ -144,7 +144,7 @@ class RatingSession(Base):
 
 
 class Answer(Base):
-    """What a rater said at a step that shows no pair: colour vision, screen, comment..."""
+    """The answer to a question: colour vision, screen, comment..."""
 
     __tablename__ = "answer"
 
@@ -155,20 +155,21 @@ class Answer(Base):
 
 
 class Trial(Base):
-    """One stimulus at one place in a session's order, which is drawn when the session starts."""
+    """One stimulus at its place in a session's order, which is drawn when the session starts."""
 
     __tablename__ = "trial"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     session_id: Mapped[int] = mapped_column(sa.ForeignKey("session.id"), index=True)
     stimulus_token: Mapped[str] = mapped_column(sa.ForeignKey("stimulus.token"))
-    position: Mapped[int]  # from 1; practice comes before, at 0 and below
+    position: Mapped[int]  # from 1; practice pairs have 0 and below
     token: Mapped[str] = mapped_column(unique=True)
-    first_token: Mapped[str] = mapped_column(unique=True)  # of the two pictures, this rater's own
+    # tokens by which this rater's browser fetches the two pictures
+    first_token: Mapped[str] = mapped_column(unique=True)
     second_token: Mapped[str] = mapped_column(unique=True)
-    side: Mapped[str | None]  # of the fake, where true and fake stand side by side
+    side: Mapped[str | None]  # where the fake stands, in a pair of true and fake
     given_at: Mapped[datetime | None]  # when the pictures' tokens left the server
-    shown_at: Mapped[datetime | None]
+    shown_at: Mapped[datetime | None]  # when the pair was handed out to be seen
     stimulus: Mapped[Stimulus] = relationship()
     rating: Mapped["Rating | None"] = relationship()
 
@@ -182,9 +183,9 @@ class Trial(Base):
 class Rating(Base):
     """The answer to a trial, exactly as given.
 
-    `value` is on the scale of 0 to 10 in steps of `step`; where a fake is to be found, `choice` is
-    the answer and `value` 1 if it was the true picture (fooled), else 0. What the browser measured
-    is None where it did not, or nothing sensible.
+    `value` is on the scale of 0 to 10 in steps of `step`. In a pair of true and fake the answer is
+    `choice`, and `value` is 1 if that is the true picture (fooled), else 0. Measurements of the
+    browser are None where it took none, or none that makes sense.
     """
 
     __tablename__ = "rating"
@@ -208,7 +209,7 @@ class Rating(Base):
 
 
 class QualityCheck(Base):
-    """What a check found of a finished session."""
+    """The outcome of a quality check on a finished session."""
 
     __tablename__ = "quality_check"
 
@@ -223,7 +224,7 @@ class QualityCheck(Base):
 
 
 class Event(Base):
-    """What happened, in order; rows are only ever added, but those of a rater who is forgotten."""
+    """What happened, in order. Rows are only ever added; those of a forgotten rater are deleted."""
 
     __tablename__ = "event"
 

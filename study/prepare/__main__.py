@@ -61,11 +61,11 @@ def _parser() -> argparse.ArgumentParser:
     without = parser.add_argument_group("without a file")
     add = without.add_argument
     add("--rendered", action="store_true", help="pictures drawn by the program, no data set")
-    add("--weights", help=f"name or file (default: {DEFAULT_WEIGHTS})")
-    add("--name", help="of the study (default: <pictures>-<weights>-<date>)")
-    add("--pairs", type=int, help="even, at least 2 (default: 10)")
-    add("--seed", type=int, help="draws the pictures (default: random, recorded)")
-    add("--step", type=float, help="of the scale: 1 or 0.5 (default: 1)")
+    add("--weights", help=f"name or file of weights (default: {DEFAULT_WEIGHTS})")
+    add("--name", help="name of the study (default: <pictures>-<weights>-<date>)")
+    add("--pairs", type=int, help="pairs for each rater, even (default: 10)")
+    add("--seed", type=int, help="seed for the draw of the pictures (default: random, recorded)")
+    add("--step", type=float, help="step of the scale, 1 or 0.5 (default: 1)")
     return parser
 
 

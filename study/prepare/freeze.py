@@ -20,7 +20,8 @@ from study.plan.mistakes import mistakes_in, validated
 from study.prepare import stimuli
 from study.prepare.manifest import digest, manifest_of
 
-READY_STUDY = "rendered"  # what the web page offers before anything is prepared
+# Name of the study that the page offers before any other is prepared.
+READY_STUDY = "rendered"
 
 
 def prepare(
@@ -37,18 +38,18 @@ def prepare(
     Args:
         engine: the database.
         config: the study.
-        base: the folder from which it names files and folders.
+        base: the folder that its names of files and folders start from.
         data: the Fruits-360 folder; None: FRUITS360_DIR.
-        file_sha256: of the study file.
-        replace: a study of the same name that has no ratings.
+        file_sha256: the study file's SHA-256; None where there is none.
+        replace: whether to replace a study of the same name that has no ratings.
 
     Returns:
         whether a study of the same name, without ratings, was replaced.
 
     Raises:
-        StudyError: such a study has ratings or is not to be replaced, the pictures are too few, or
-            nothing could be saved.
-        DataError, PhotoError, WeightsError: something to make it of is missing or damaged.
+        StudyError: a study of the same name has ratings or is not to be replaced, the pictures are
+            too few, or nothing could be saved.
+        DataError, PhotoError, WeightsError: pictures or weights are missing or damaged.
     """
     with reading(engine) as session:
         _check_unrated(session, config.name)  # before the work, and again after it
@@ -91,7 +92,7 @@ def _pool(
     """The pictures to draw from, and where they are from in words for raters."""
     texts = config.texts
     if config.pictures == "rendered":
-        count = config.pairs + config.practice + 1  # of each kind: more than enough
+        count = config.pairs + config.practice + 1  # more of each kind than can be needed
         return stimuli.rendered_pool(count, rng), texts.pictures_rendered
     if config.pictures != "fruits360":
         return stimuli.folder_pool(base / config.pictures, rng), texts.pictures_folder
