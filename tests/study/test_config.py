@@ -202,7 +202,7 @@ def test_the_papers_mode_compares_two_arms(file):
         ("a = 1\n" * 20_000, "study.toml is too large for a study file."),
     ],
 )
-def test_what_is_no_toml_is_told_with_its_line(file, text, sentence):
+def test_invalid_toml_is_reported_with_its_line(file, text, sentence):
     (mistake,) = mistakes(file, text)
     assert mistake.startswith(sentence.partition(" (")[0])
 
@@ -327,7 +327,7 @@ def test_the_instructions_name_the_ends_of_the_scale_or_the_seconds():
     assert "You see both for 0.5 s" in fakes.instructions_text()
 
 
-def test_what_an_older_version_froze_can_be_read():
+def test_a_study_that_an_older_version_froze_can_be_read():
     stored = StudyConfig(name="old", title="Old", contact="me").model_dump(mode="json")
     stored |= {"given_up": 1, "texts": stored["texts"] | {"farewell": "Bye"}}
     stored["checks"] |= {"plates": True}

@@ -103,7 +103,7 @@ def kinds(seen: list) -> list[str]:
 # The whole way
 
 
-def test_who_read_the_texts_of_a_study_that_was_prepared_anew_does_not_begin(db_url):
+def test_a_rater_who_read_the_texts_of_an_older_study_does_not_begin(db_url):
     engine = connect(db_url)
     add_study(engine)
     with pytest.raises(StudyError, match="was changed a moment ago"):
@@ -330,7 +330,7 @@ def test_the_last_answer_at_the_same_moment_finishes_once(engine):
     assert count(engine, QualityCheck) == 2
 
 
-def test_who_comes_back_after_the_end_sees_the_end(engine):
+def test_a_rater_who_returns_after_the_end_sees_the_end(engine):
     token = begin(engine, STUDY, consent=True).token
     seen = finish(engine, token)
     assert resume(engine, token, STUDY) == Finished(4, "", "")
@@ -363,7 +363,7 @@ def test_without_consent_nothing_is_stored(engine, consent):
     assert count(engine, RatingSession) == count(engine, Rater) == count(engine, Event) == 0
 
 
-def test_what_is_no_rating_is_refused_in_one_sentence_and_loses_nothing(engine):
+def test_a_value_that_is_no_rating_is_refused_in_one_sentence_and_loses_nothing(engine):
     token, view = first_pair(engine)
     view = answer(engine, token, STUDY, view.step, 8)
     numbers = [11, -1, 3.3, 3.5, float("nan"), float("inf"), 10**400, True]
@@ -375,7 +375,7 @@ def test_what_is_no_rating_is_refused_in_one_sentence_and_loses_nothing(engine):
     assert resume(engine, token, STUDY) == view
 
 
-def test_what_is_no_answer_to_a_question_is_refused(db_url):
+def test_a_value_that_is_no_answer_to_a_question_is_refused(db_url):
     engine = connect(db_url)
     add_study(engine)
     token, view = begin(engine, STUDY, consent=True)
@@ -508,7 +508,7 @@ def list_of(engine: sa.Engine, token: str) -> str:
         )
 
 
-def test_who_left_does_not_count_but_may_come_back(db_url):
+def test_an_abandoned_session_does_not_count_but_may_be_resumed(db_url):
     engine = connect(db_url)
     add_study(engine, **PLAIN, quota=2, stale_minutes=30)
     first, second = (begin(engine, STUDY, consent=True).token for _ in range(2))
@@ -521,7 +521,7 @@ def test_who_left_does_not_count_but_may_come_back(db_url):
     leave(engine, 31, first)
     third = begin(engine, STUDY, consent=True).token
     assert list_of(engine, third) == list_of(engine, first), "whose place it takes"
-    assert isinstance(finish(engine, first)[-1], Finished), "who comes back may finish"
+    assert isinstance(finish(engine, first)[-1], Finished), "a returning rater may finish"
     assert isinstance(finish(engine, second)[-1], Finished)
     assert isinstance(finish(engine, third)[-1], Finished), "though the places are taken"
     assert count(engine, RatingSession, RatingSession.finished_at.is_not(None)) == 3
