@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-import cv2
 import numpy as np
 from PIL import Image, ImageCms, ImageOps
 
@@ -199,6 +198,8 @@ def _on_white(image: Image.Image) -> np.ndarray:
 def resize(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """(H, W, C) `picture` at (width, height) `size`: area averages on the way down, cubic on the
     way up."""
+    import cv2  # not needed, and not loaded, by processes that only read photos
+
     if (picture.shape[1], picture.shape[0]) == size:
         return picture
     shrinking = size[0] * size[1] < picture.shape[0] * picture.shape[1]
@@ -210,5 +211,5 @@ def shrunk(rgb: np.ndarray, side: int) -> np.ndarray:
     factor = side / max(rgb.shape[:2])
     if factor >= 1:
         return rgb
-    size = [max(1, round(length * factor)) for length in rgb.shape[1::-1]]
-    return cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
+    width, height = (max(1, round(length * factor)) for length in rgb.shape[1::-1])
+    return resize(rgb, (width, height))
