@@ -12,12 +12,18 @@ import numpy as np
 from model.color import NEUTRAL, WHITE_LAB8
 from model.metrics import fruit_mask_lab8
 
-CANVAS = 112  # pixels, height and width of a sample: a Fruits-360 picture and room to move it
-SHARES = {"classic": 0.5, "more": 0.16, "photos": 0.34}  # of the sources
-HINTED_SHARE = 0.35  # share of samples with hints
-RECOLORED_SHARE = 0.5  # share of those whose hues are turned: only the hints can tell
-MAX_HINT = 9  # pixels, side of the largest hint
-NEAR_NATIVE = 0.9  # share of fruit on white at the size it has, as the pipeline shows it
+# Height and width of a sample, in pixels: a Fruits-360 picture and room to move it.
+CANVAS = 112
+# Shares of the sources.
+SHARES = {"classic": 0.5, "more": 0.16, "photos": 0.34}
+# Share of samples with hints.
+HINTED_SHARE = 0.35
+# Share of these whose hues are turned, so that the hints alone tell the colour.
+RECOLORED_SHARE = 0.5
+# Side of the largest hint, in pixels.
+MAX_HINT = 9
+# Share of fruit on white that keeps its size, as the pipeline shows it.
+NEAR_NATIVE = 0.9
 
 
 @dataclass(frozen=True)
@@ -25,12 +31,12 @@ class Samples:
     """A source of training samples.
 
     Attributes:
-        sources: 8-bit Lab pictures, (H, W, 3) uint8, grouped by variety or kind of fruit, by name
-            of `shares`; a missing one leaves its share to the others.
-        seed: of everything random.
-        backgrounds: share of fruit cut out and put on something else than white.
-        balanced: draw the groups of a source alike, however many pictures each has.
-        shares: of the sources.
+        sources: 8-bit Lab pictures, (H, W, 3) uint8, by the names in `shares`, and within each
+            grouped by variety or kind of fruit; a missing source leaves its share to the others.
+        seed: what all that is random depends on.
+        backgrounds: share of fruit that is cut out and put on something else than white.
+        balanced: whether the groups of a source are drawn alike, however many pictures each has.
+        shares: share of each source.
     """
 
     sources: dict[str, list[list[np.ndarray]]]
@@ -40,7 +46,7 @@ class Samples:
     shares: dict[str, float] = field(default_factory=SHARES.copy)
 
     def batch(self, numbers: range) -> tuple[np.ndarray, np.ndarray]:
-        """Samples `numbers`.
+        """The samples of these numbers.
 
         Returns:
             8-bit Lab (N, 3, CANVAS, CANVAS) uint8, and hints (N, 3, CANVAS, CANVAS) uint8: 8-bit a
@@ -172,7 +178,7 @@ def _hints(lab8: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     hints = _no_hints()
     for _ in range(rng.geometric(0.35)):
         side = int(rng.integers(1, MAX_HINT + 1))
-        for _ in range(3):  # a place in colour tells more than one on the background
+        for _ in range(3):  # a place in colour says more than one on the background
             y, x = rng.integers(0, CANVAS - side + 1, 2)
             ab = lab8[y : y + side, x : x + side, 1:].reshape(-1, 2).mean(0)
             if np.hypot(*(ab - NEUTRAL)) > 8:
