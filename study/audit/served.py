@@ -56,7 +56,7 @@ def serving(engine: sa.Engine) -> Iterator[str]:
     """
     url = engine.url.render_as_string()
     command = [sys.executable, "-m", "demo", "--db", url, "--port", "0", "--examples", "rendered"]
-    command += ["--requests-per-minute", "0"]
+    command += ["--requests-per-minute", "0", "--reads-per-minute", "0"]
     with tempfile.TemporaryFile("w+") as errors:
         process = subprocess.Popen(  # noqa: S603 - this program itself, no shell
             command, cwd=ROOT, stdout=subprocess.PIPE, stderr=errors, text=True
