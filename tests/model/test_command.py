@@ -1,8 +1,10 @@
 """The command line: photos and folders in, colour photos out, every refusal one sentence."""
 
+import io
 import os
 import re
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from model.data.rendered import render
 from model.photos import read_photo
 from model.weights import available_weights
 from tests.support.painter import painter
+from tests.support.server import ROOT
 
 
 @pytest.fixture(autouse=True)
@@ -157,6 +160,20 @@ def test_a_photo_that_has_changed_is_done_anew_in_its_place(tmp_path):
     assert run(photo, "--out", out, "--resume") == 0
     assert results(out) == ["pear-colorized.png"]
     assert Image.open(out / "pear-colorized.png").width == 6
+
+
+def test_a_damaged_result_is_made_anew_and_one_that_names_no_photo_counts(tmp_path, capsys):
+    photo, result = tmp_path / "pear.png", tmp_path / "out" / "pear-colorized.png"
+    Image.new("L", (5, 8), 99).save(photo)
+    result.parent.mkdir()
+    Image.new("RGB", (5, 8)).save(result)  # as another program would
+    for made, found in ((0, 1), (1, 0)):
+        assert run(photo, "--out", tmp_path / "out", "--resume") == 0
+        said = capsys.readouterr().out
+        assert said.startswith(f"{made} of {made} photos") and f"({found} more were" in said
+        content = result.read_bytes()
+        result.write_bytes(content[:9])
+    Image.open(io.BytesIO(content)).load()
 
 
 def test_names_of_results_do_not_depend_on_the_order_of_the_photos(tmp_path):
@@ -445,3 +462,11 @@ def test_alternatives_of_a_network_without_any_are_refused(tmp_path, capsys):
     Image.fromarray(np.full((20, 20), 90, np.uint8)).save(photo)
     assert run(photo, "--out", tmp_path / "out", "--alternatives", 2) == 2
     assert "paper have none" in capsys.readouterr().err
+
+
+def test_the_version_is_that_of_the_project(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"model.colorizer {project['version']}\n"

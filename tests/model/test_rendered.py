@@ -153,6 +153,12 @@ def test_impossible_counts_are_refused(tmp_path, train, test):
         write_dataset(tmp_path, train_frames=train, test_frames=test)
 
 
+def test_the_command_refuses_a_data_set_without_pictures(tmp_path, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["--to", str(tmp_path), "--train-frames", "0", "--test-frames", "0"])
+    assert "cannot write 0 training and 0 test frames" in capsys.readouterr().err
+
+
 @pytest.mark.process
 def test_the_command_draws_the_same_pictures_in_every_process(tmp_path):
     frames = ["--train-frames", "1", "--test-frames", "0"]
