@@ -70,6 +70,13 @@ def test_what_cannot_be_fitted_says_so(table):
     assert model.fallback.note in model.note
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_fit_without_a_standard_error_counts_as_none_and_does_not_warn():
+    model = mixed_model(study(3, 4, seed=52))
+    assert not model.converged
+    assert model.note.startswith("The mixed model did not converge.")
+
+
 def test_without_convergence_the_fallback_stands_in(monkeypatch):
     def fails(*_):
         raise np.linalg.LinAlgError("Singular matrix")
