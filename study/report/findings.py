@@ -225,7 +225,7 @@ def _caveats(source: Source, models: tuple[str, ...]) -> tuple[str, ...]:
     if source.binary:
         pictures = source.table["picture"].nunique()
         return (
-            "Raters who cannot find the fake in this time may find it with more of it.",
+            "Raters who could not find the fake in the time given might find it with more time.",
             f"The rates speak for these {pictures} pictures; only the bootstrap intervals take into"
             " account that others could have been drawn.",
         )

@@ -76,7 +76,7 @@ def _limits(report: Report) -> Iterator[str]:
     test = report.best(compared)
     if not test.note:
         yield f"The test generalizes to {test.speaks_for}."
-        yield from _few(compared.paired.n, compared.tests.permutation.smallest)
+        yield from _few(compared.paired.n, compared.paired.sign_flips.smallest)
     if report.design == "paper":
         yield (
             "Each picture was shown in one condition only, so a difference between the conditions"

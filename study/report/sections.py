@@ -1,7 +1,4 @@
-"""What a report says below its first paragraph: sections that text and page show alike.
-
-A table's columns are declared once, here; what is in a cell comes from the typed figures.
-"""
+"""What a report says below its first paragraph: sections that text and page show alike."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -10,6 +7,7 @@ from typing import Any
 
 from study.report.findings import Report
 from study.report.lead import estimate
+from study.report.tables import Column, Table, table_of
 from study.stats.comparison import Comparison
 from study.stats.contrasts import Equivalence
 from study.stats.describe import PictureScores
@@ -46,40 +44,6 @@ NAMED = 12
 
 
 @dataclass(frozen=True)
-class Column:
-    """A column of a table: its head and what it shows of a row's figures.
-
-    `left`: aligned there, as texts are; `coloured`: a condition, marked with its colour.
-    """
-
-    head: str
-    text: Callable[[Any], object]
-    left: bool = False
-    coloured: bool = False
-
-
-@dataclass(frozen=True)
-class Row:
-    """The cells of a row; a `strong` one is what to read."""
-
-    cells: tuple[str, ...]
-    strong: bool = False
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table with its caption; a text among the rows stands across all columns.
-
-    `strong` says what the strong rows are.
-    """
-
-    columns: tuple[Column, ...]
-    rows: tuple[Row | str, ...]
-    caption: str = ""
-    strong: str = ""
-
-
-@dataclass(frozen=True)
 class Section:
     """A title with what belongs to it: a sentence, a table, points."""
 
@@ -102,21 +66,6 @@ def sections(report: Report) -> Iterator[Section]:
     yield _agreement(report)
     if report.response_times:
         yield _times(report)
-
-
-def _table(
-    columns: Sequence[Column],
-    groups: Iterable[tuple[str, Sequence[Any]]],
-    caption: str = "",
-    strong: Callable[[Any], bool] = lambda row: False,
-) -> Table:
-    """A table of groups of rows, each below its title where it has one."""
-    rows: list[Row | str] = []
-    for title, figures in groups:
-        rows += [title] if title else []
-        for each in figures:
-            rows.append(Row(tuple(str(column.text(each)) for column in columns), strong(each)))
-    return Table(tuple(columns), tuple(rows), caption)
 
 
 def who(report: Report) -> Iterator[str]:
@@ -144,7 +93,7 @@ def who(report: Report) -> Iterator[str]:
         if more := len(report.exclusions) - len(shown):
             shown.append(f"and {more} more")
         raters = count(len(report.exclusions), "rater")
-        failed = f"{raters} failed a quality check; the main figures count them"
+        failed = f"{raters} failed a quality check; the main figures include them"
         yield f"{failed}: {'; '.join(shown)}."
     elif report.exclusions is not None:
         yield "Nobody failed a quality check."
@@ -176,12 +125,15 @@ def _means(report: Report) -> Section:
         Column("95% interval", lambda row: interval(row.ci_low, row.ci_high)),
         Column("bootstrap", lambda row: interval(row.boot_low, row.boot_high)),
     ]
-    said = ["Mean: of the lists' means of rater means; sd: of single ratings.", T_INTERVAL]
+    said = [
+        "Mean: the mean of the lists' means of rater means; sd: that of single ratings.",
+        T_INTERVAL,
+    ]
     said.append(BOOTSTRAP)
     if any(not math.isnan(row.published) for row in report.conditions):
         columns.append(Column("published", lambda row: f"{row.published:g}"))
         said.append(PUBLISHED)
-    table = _table(columns, _without_failed(report, "conditions"), " ".join(said))
+    table = table_of(columns, _without_failed(report, "conditions"), " ".join(said))
     return Section("Ratings", table=table, points=_notes(report.conditions))
 
 
@@ -203,7 +155,9 @@ def _rates(report: Report) -> Section:
     if report.several:
         columns.append(Column("Holm", lambda row: p_value(row.p_holm)))
         said += f"; Holm: p adjusted for all {report.family} tests"
-    table = _table(columns, _without_failed(report, "fooling"), f"{said}. {T_INTERVAL} {BOOTSTRAP}")
+    table = table_of(
+        columns, _without_failed(report, "fooling"), f"{said}. {T_INTERVAL} {BOOTSTRAP}"
+    )
     return Section("Fooling rates", table=table, points=_notes(report.fooling))
 
 
@@ -229,7 +183,7 @@ def _overview(report: Report) -> Section:
     )
     notes = _notes([best(each) for each in report.comparisons])
     return Section(
-        "Differences", table=_table(columns, [("", report.comparisons)], caption), points=notes
+        "Differences", table=table_of(columns, [("", report.comparisons)], caption), points=notes
     )
 
 
@@ -256,7 +210,7 @@ def _comparison(report: Report, comparison: Comparison) -> Section:
         found = estimate(report, again[0]).rstrip(".") if again else "nobody is left"
         said.append(f"Without raters who failed a quality check: {found}.")
     recommended = [getattr(comparison.tests, name) for name in report.recommended]
-    tests = _table(
+    tests = table_of(
         columns,
         [("", list(comparison.rows()))],
         strong=lambda test: any(test is each for each in recommended),
@@ -298,7 +252,7 @@ def order(report: Report) -> str:
     first = report.models[0]
     of = f" for {first}" if len(report.models) > 1 else ""
     if report.fooling:
-        return f"the most often taken for true first{of}"
+        return f"those most often taken for true first{of}"
     if all(math.isnan(each.score(first).difference) for each in report.pictures):
         return "by name"
     return f"the largest difference first{of}"
@@ -324,7 +278,7 @@ def picture_table(report: Report) -> Table:
             Column("difference", lambda picture: exactly(picture.score(models[0]).difference))
         )
     caption = f"Mean over the raters of each picture (how many), {order(report)}."
-    return _table(columns, [("", report.pictures)], caption)
+    return table_of(columns, [("", report.pictures)], caption)
 
 
 def _agreement(report: Report) -> Section:
@@ -349,7 +303,7 @@ def _agreement(report: Report) -> Section:
         where = "all lists" if row.list == "all" else f"list {row.list}"
         notes.setdefault(row.note, []).append(f"{row.condition} in {where}")
     said = [f"{note.removesuffix('.')}: {', '.join(at)}." for note, at in notes.items() if note]
-    table = _table(columns, [("", report.agreement)], caption)
+    table = table_of(columns, [("", report.agreement)], caption)
     return Section("Agreement of the raters", table=table, points=tuple(said))
 
 
@@ -361,9 +315,9 @@ def _times(report: Report) -> Section:
         Column("middle half", lambda row: f"{decimals(row.q25_s, 1)} to {decimals(row.q75_s, 1)}"),
         Column("fastest", lambda row: decimals(row.fastest_s, 1)),
     ]
-    caption = "From the pair in sight to its answer, measured by the browser."
+    caption = "Time from the pair in sight to the answer, measured by the browser."
     return Section(
-        "Seconds to answer", table=_table(columns, [("", report.response_times)], caption)
+        "Seconds to answer", table=table_of(columns, [("", report.response_times)], caption)
     )
 
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 from study.report.findings import Report
 from study.report.lead import lead
-from study.report.sections import DESIGNS, Row, Section, Table, sections
+from study.report.sections import DESIGNS, Section, sections
+from study.report.tables import Row, Table
 from study.wording import count, printable
 
 # Width of the text, in characters.
@@ -13,14 +14,14 @@ WIDTH = 100
 # Number of rows of a table beyond which only its ends are shown.
 MANY = 12
 SIMULATED = (
-    "SIMULATED RATERS: programs gave these ratings. They try out the study and are no result about"
+    "SIMULATED RATERS: these ratings come from programs. They test the study and say nothing about"
     " people."
 )
 
 
 def as_text(report: Report) -> str:
     """The report, its paragraph first."""
-    first = [SIMULATED, ""] if report.simulated else []
+    first = [*_wrapped(SIMULATED), ""] if report.simulated else []
     if not report.ratings:
         return "\n".join([*first, nothing(report)])
     lines = [*first, *_wrapped(lead(report)), "", *_wrapped(f"Details of {source(report)}")]

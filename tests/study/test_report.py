@@ -80,9 +80,11 @@ def test_paper_table_prints_exactly(write, capsys):
     assert text.index("What this cannot show") < text.index("- Each of the 10 pictures")
 
 
-def test_several_lists_are_not_the_papers_protocol(write, capsys):
-    report.main(["--ratings", write(*uneven_rows())])
-    assert "Leisher" not in capsys.readouterr().out
+def test_several_lists_are_not_the_papers_protocol_and_few_raters_cannot_show_much(write, capsys):
+    report.main(["--ratings", write(*uneven_rows(3, 1))])
+    told = " ".join(capsys.readouterr().out.split())
+    assert "Leisher" not in told
+    assert "With only 4 raters no permutation test can reach less than p = .125: the t test" in told
 
 
 def uneven_rows(first: int = 9, second: int = 3) -> list[str]:
