@@ -182,10 +182,8 @@ def test_the_copy_has_the_study_without_its_raters_and_is_thrown_away(db_url):
 @pytest.mark.process
 def test_whole_sessions_on_the_page_tell_nothing_and_leave_the_study_as_it_was(tmp_path):
     engine = connect(f"sqlite:///{tmp_path / 'study.sqlite'}")
-    config = freeze.shorthand(
-        name="live", pictures="rendered", seed=0, pairs=2, practice=0, quota=1
-    )
-    freeze.prepare(engine, config)
+    fields = {"pictures": "rendered", "arms": ["control", "paper"], "pairs": 2, "practice": 0}
+    freeze.prepare(engine, freeze.shorthand(name="live", seed=0, quota=1, **fields))
     run(engine, "live", crowd(1, np.random.default_rng(0)), np.random.default_rng(0))
     begin(engine, "live", consent=True, identity=Identity("somebody"))
     before = contents(engine)
