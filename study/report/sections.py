@@ -194,7 +194,9 @@ def _comparison(report: Report, comparison: Comparison) -> Section:
         Column("test", lambda test: test.method, left=True),
         Column("statistic", lambda test: test.statistic, left=True),
         Column(
-            "95% interval", lambda test: interval(test.ci_low, test.ci_high).strip("-"), left=True
+            "95% interval",
+            lambda test: "" if math.isnan(test.ci_low) else interval(test.ci_low, test.ci_high),
+            left=True,
         ),
         Column("p", lambda test: p_value(test.p), left=True),
         Column("generalizes to", lambda test: test.speaks_for, left=True),

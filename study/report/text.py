@@ -65,7 +65,8 @@ def _section(section: Section) -> Iterator[str]:
 
 def _wrapped(text: str, hanging: str = "") -> list[str]:
     clean = printable(text, 4000)
-    return textwrap.wrap(clean, WIDTH, subsequent_indent=hanging, break_long_words=False)
+    style = {"break_long_words": False, "break_on_hyphens": False}
+    return textwrap.wrap(clean, WIDTH, subsequent_indent=hanging, **style)
 
 
 def _table(table: Table) -> Iterator[str]:

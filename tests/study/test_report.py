@@ -161,6 +161,14 @@ def test_without_a_test_a_sentence_says_why(rows, sentence, write, capsys, tmp_p
     assert "p\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}-" not in page.read_text()
 
 
+def test_an_interval_keeps_its_sign_in_the_table_of_tests(write, capsys):
+    swapped = [row.replace("control", "x").replace("generated", "control") for row in PAPER_ROWS]
+    report.main(["--ratings", write(*(row.replace("x", "generated") for row in swapped))])
+    told = " ".join(capsys.readouterr().out.split())
+    assert "The difference was -5.325 points (95% interval -6.11 to -4.54; " in told
+    assert "quasi-F test t(8) = -15.66 -6.11 to -4.54 p < .001" in told
+
+
 def test_the_summary_is_no_formula_either(write, tmp_path, capsys):
     rows = [f"{row},{row.split(',')[2].replace('generated', '=1+1')}" for row in PAPER_ROWS]
     rows += [f"{row},+2".replace(",g", ",h") for row in PAPER_ROWS[20:]]
