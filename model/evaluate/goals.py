@@ -38,8 +38,8 @@ SPEED = {
 
 def figure(figures: dict[str, dict], part: str, key: str) -> str:
     """One figure of the set `part` as text, "-" where it was not measured."""
-    value = figures.get(part, {}).get(key)
-    return "-" if value is None else f"{value:.{4 if key == 'ab_mse' else 2}f}"
+    value, digits = figures.get(part, {}).get(key), 4 if key == "ab_mse" else 2
+    return "-" if value is None else f"{round(value, digits) + 0:.{digits}f}"  # no -0.00
 
 
 def table(figures: dict[str, dict]) -> str:

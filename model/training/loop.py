@@ -84,7 +84,9 @@ def train(
 class _Training:
     """A run under way."""
 
-    def __init__(self, run: Run, training: np.ndarray | Samples, sets: dict, *, resume: bool):
+    def __init__(
+        self, run: Run, training: np.ndarray | Samples, sets: dict, *, resume: bool
+    ) -> None:
         self.run, self.training, self.sets = run, training, sets
         self.processes = Processes.join(run.device)
         torch.manual_seed(run.seed)
