@@ -27,6 +27,7 @@ from model.colorizer.upsampling import recolor
 from model.data.rendered import render
 from model.metrics import is_in_color
 from model.photos import read_photo
+from model.version import VERSION
 from model.weights import DEFAULT_WEIGHTS
 from study.db.engine import connect
 from study.prepare.freeze import READY_STUDY
@@ -507,6 +508,9 @@ def test_a_visitors_browser_is_sent_nowhere_else(browser, server, gray_file):
     page.goto(server.url)
     upload(page, gray_file)
     page.get_by_text("240 x 220 pixels colorized").wait_for()
+    assert page.get_by_text(f"Version {VERSION}").is_visible()
+    page.get_by_role("button", name="Use via API").click()
+    page.get_by_text("/alternatives").first.wait_for()
     own = tuple(f"{scheme}{server.url}/" for scheme in ("", "blob:"))
     assert [url for url in asked if not url.startswith((*own, "data:"))] == []
     assert len(asked) > 10
