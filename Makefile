@@ -39,7 +39,7 @@ demo: setup ## serve the page (HOST=127.0.0.1 PORT=7860)
 	@MALLOC_ARENA_MAX=2 $(PYTHON) -m demo --host $(HOST) --port $(PORT) $(ARGS)
 
 check: lint ## lint, and run the tests that start no process and no browser
-	$(PYTHON) -m pytest -m "not browser and not process" $(ARGS)
+	$(PYTHON) -m pytest --numprocesses auto --dist loadfile -m "not browser and not process" $(ARGS)
 
 test: $(VENV)/installed-test browser nginx ## install what the tests need and run all of them
 	$(PYTHON) -m pytest --numprocesses auto --dist loadfile $(ARGS)
