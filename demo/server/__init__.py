@@ -1,1 +1,1 @@
-"""What serves the page, and guards it."""
+"""The server around the page: its guard, its queue, its socket."""
