@@ -486,6 +486,14 @@ def test_the_server_contacts_nobody_and_listens_on_this_machine_alone(
         socket.create_connection(("127.0.0.2", int(painter_url.rsplit(":", 1)[1])))
 
 
+def test_a_path_behind_a_proxy_begins_with_a_slash(capsys):
+    for given, path in (("/fruit/", "/fruit"), ("/a/b", "/a/b"), ("/", "")):
+        assert demo._parser().parse_args(["--root-path", given]).root_path == path
+    with pytest.raises(SystemExit):
+        demo._parser().parse_args(["--root-path", "fruit"])
+    assert "'fruit' is not a path such as /fruit" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("port", ["taken", "99999"])
 def test_a_port_that_cannot_be_had_is_one_sentence(server, port, capsys):
     port = str(server.port) if port == "taken" else port
