@@ -179,8 +179,8 @@ class StudyConfig(Part):
     @classmethod
     def frozen(cls, stored: dict) -> "StudyConfig":
         """The study as the database keeps it. Fields of an earlier version that this one does not
-        know have no meaning any more and are left out."""
-        return cls.model_validate(stored, extra="ignore")
+        know have no meaning any more and are left out; texts stay as that version accepted them."""
+        return cls.model_validate(stored, extra="ignore", context="frozen")
 
     @property
     def models(self) -> dict[str, str]:

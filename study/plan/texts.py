@@ -11,7 +11,7 @@ question or protocol are declared with it.
 import json
 import string
 
-from pydantic import BaseModel, ConfigDict, create_model, field_validator
+from pydantic import BaseModel, ConfigDict, ValidationInfo, create_model, field_validator
 
 from study.plan.protocols import PROTOCOLS
 from study.plan.questions import QUESTIONS
@@ -104,7 +104,9 @@ One picture was painted blue on purpose. It only shows whether raters looked at 
 
     @field_validator("*")
     @classmethod
-    def _fills_in(cls, text: str, info) -> str:
+    def _fills_in(cls, text: str, info: ValidationInfo) -> str:
+        if info.context == "frozen":
+            return text
         if not text.strip():
             raise ValueError("must not be empty")
         known = placeholders(cls.model_fields[info.field_name].default)

@@ -331,4 +331,7 @@ def test_a_study_that_an_older_version_froze_can_be_read():
     stored = StudyConfig(name="old", title="Old", contact="me").model_dump(mode="json")
     stored |= {"given_up": 1, "texts": stored["texts"] | {"farewell": "Bye"}}
     stored["checks"] |= {"plates": True}
-    assert StudyConfig.frozen(stored).title == "Old"
+    stored["texts"] |= {"progress": "{number:02d}/{total}", "done": "Thanks"}
+    old = StudyConfig.frozen(stored)
+    assert (old.title, old.filled("done", total=9)) == ("Old", "Thanks")
+    assert old.filled("progress", number=3, total=9) == "03/9"
