@@ -6,7 +6,6 @@ takes the answers. tab.js holds what happens in the browser, tab.css the looks.
 
 import html
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +14,15 @@ from sqlalchemy import Engine
 
 from study.db.engine import reading
 from study.db.queries import check_frozen, find_study, storage_key
-from study.plan.config import StudyConfig
+from study.plan.config import NARROW_SIDE, SIDE, StudyConfig
 from study.plan.protocols import SCALE_MAX
 from study.plan.questions import COMMENT_LIMIT
 from study.rate.shown import Shown, heading, markdown, problem
 from study.rate.visits import Visits
 
-CSS = Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
+CSS = f"""#rate {{ --size: {SIDE}px; --narrow: {NARROW_SIDE}px; }}
+{Path(__file__).with_suffix(".css").read_text(encoding="utf-8")}"""
 HEAD = f"<script>\n{Path(__file__).with_suffix('.js').read_text(encoding='utf-8')}</script>"
-SIZE, NARROW = (int(re.search(rf"--{name}: (\d+)px", CSS)[1]) for name in ("size", "narrow"))
 
 Parts = dict[str, gr.components.Component]
 
@@ -162,7 +161,7 @@ def _instructions(config: StudyConfig) -> Parts:
     with gr.Column(visible=False) as instructions:
         above = gr.HTML()
         gr.Markdown(markdown(config.instructions_text()), elem_id="instructions")
-        gr.Markdown(markdown(config.filled("picture_size", size=SIZE, narrow=NARROW)))
+        gr.Markdown(markdown(config.filled("picture_size", size=SIDE, narrow=NARROW_SIDE)))
         understood = _button(config.texts.go_on)
     return {"instructions": instructions, "instructions_heading": above, "understood": understood}
 

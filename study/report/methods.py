@@ -1,11 +1,9 @@
 """The paragraph on methods that a report offers to a paper, from what the study froze."""
 
-import re
 from collections.abc import Iterator
 from importlib.metadata import version
-from pathlib import Path
 
-from study.plan.config import StudyConfig
+from study.plan.config import NARROW_SIDE, SIDE, StudyConfig
 from study.report.findings import Report
 from study.report.sections import BOOTSTRAP, T_INTERVAL
 from study.report.source import Frozen
@@ -97,10 +95,9 @@ def _task(config: StudyConfig) -> Iterator[str]:
             "seconds": f"{config.exposure_seconds:g}",
         }
     )
-    size, narrow = _shown_at()
     yield (
-        f"Each picture was shown at {size} x {size} CSS pixels, in a narrow window at"
-        f" {narrow} x {narrow}."
+        f"Each picture was shown at {SIDE} x {SIDE} CSS pixels, in a narrow window at"
+        f" {NARROW_SIDE} x {NARROW_SIDE}."
     )
     if config.checks.attention:
         yield "One pair was the attention check: a picture whose fruit was painted sky blue."
@@ -108,12 +105,6 @@ def _task(config: StudyConfig) -> Iterator[str]:
         pairs = "A practice pair" if config.practice == 1 else f"{config.practice} practice pairs"
         yield f"{pairs} with feedback came before and were not analysed."
     yield from (question.methods for question in config.questions if question.methods)
-
-
-def _shown_at() -> list[str]:
-    """CSS pixels of a picture's side, in a wide and in a narrow window."""
-    css = (Path(__file__).parent.parent / "rate" / "tab.css").read_text(encoding="utf-8")
-    return [re.search(rf"--{name}: (\d+)px", css)[1] for name in ("size", "narrow")]
 
 
 def _pictures(study: Frozen) -> Iterator[str]:
