@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, HTTPException, Request
 from gradio.block_function import BlockFunction
 from gradio.data_classes import ImageData
 from gradio.queueing import Event, Queue
@@ -90,7 +90,8 @@ class FairQueue(Queue):
         queues = self.event_queue_per_concurrency_id.values()
         waiting = [_visitor(event) for queue in queues for event in queue.queue]
         if not self.turns.admits(visitor, waiting):
-            return False, BUSY, "queue_full"
+            # Gradio's own refusal has status 503, for which its page has a sentence of its own
+            raise HTTPException(429, BUSY, {"Retry-After": "60"})
         return await super().push(body, request, username)
 
     def get_events(self) -> tuple | None:

@@ -20,6 +20,8 @@ from PIL import Image
 from demo import __main__ as demo
 from demo.colorize import pictures
 from demo.colorize import tab as colorize_tab
+from demo.server import visitors
+from demo.server.internals import BUSY
 from model.color import rgb_to_lab_exact
 from model.colorizer.pins import Pin
 from model.colorizer.pipeline import NO_OTHERS, Colorizer
@@ -221,6 +223,16 @@ def test_bad_files_get_one_sentence_and_the_next_photo_works(page, gray_file, tm
         page.wait_for_selector("#photo")
     upload(page, gray_file)
     page.get_by_text("240 x 220 pixels colorized").wait_for()
+
+
+def test_a_full_queue_is_one_sentence(browser, painter_url, gray_file, monkeypatch):
+    monkeypatch.setattr(visitors, "WAITING", 0)
+    page = browser.new_page()
+    page.goto(painter_url)
+    page.wait_for_selector("#photo")
+    upload(page, gray_file)
+    page.get_by_text(BUSY).first.wait_for()
+    page.close()
 
 
 def test_pins_colour_their_surroundings_and_can_be_taken_back(painted):
