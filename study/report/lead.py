@@ -104,7 +104,8 @@ def _on_rates(report: Report) -> Iterator[str]:
         f" {count(report.ratings, 'pair')}; 50% are taken for true where nobody can tell."
     )
     for row in report.fooling:
-        yield f"{report.described[row.condition].capitalize()} were taken for true in {_rate(row)}."
+        described = report.described[row.condition]
+        yield f"{described[0].upper()}{described[1:]} were taken for true in {_rate(row)}."
     for each in report.comparisons:
         yield f"The difference {each.name} was {estimate(report, each)}".rstrip(".") + "."
     raters = min(row.raters for row in report.fooling)
@@ -122,7 +123,7 @@ def _rate(row: FoolingRate) -> str:
         p = f"{_holm(row.p_holm)}unadjusted {p}"
     return (
         f"{percent(row.rate)} of them (95% interval {limits}; by-participant t test against 50%,"
-        f" t({row.df:g}) = {row.t:.2f}, {p})"
+        f" t({row.df:g}) = {row.t:z.2f}, {p})"
     )
 
 

@@ -87,6 +87,15 @@ def test_several_lists_are_not_the_papers_protocol_and_few_raters_cannot_show_mu
     assert "With only 4 raters no permutation test can reach less than p = .125: the t test" in told
 
 
+def test_the_paragraph_on_fakes_names_models_as_they_are_spelled(write, capsys):
+    rows = [
+        f"{r},{p},generated,{(r + p) % 3 // 2},ColorNet,left" for r in range(4) for p in range(5)
+    ]
+    report.main(["--ratings", write(*rows, header=f"{HEADER},arm,choice")])
+    told = " ".join(capsys.readouterr().out.split())
+    assert "The colours of ColorNet were taken for true in " in told
+
+
 def uneven_rows(first: int = 9, second: int = 3) -> list[str]:
     """Raters of two lists, whose pictures differ by some points; control is better by one."""
     rng = np.random.default_rng(4)
