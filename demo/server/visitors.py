@@ -1,6 +1,7 @@
 """Who visits the page, and whose turn it is in the queue."""
 
 import ipaddress
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,8 +37,9 @@ class Turns:
 
     The next turn goes to the address with the fewest colorizations running and, of those, to the
     one whose colorizations took the least time; likewise among its sessions. Large photos take
-    longer, so their owner gets fewer turns. A visitor with nothing in the queue is forgotten, and
-    a newcomer starts level with the visitor who has had least.
+    longer, so their owner gets fewer turns. A newcomer starts level with the visitor in the queue
+    who has had least. A visitor who leaves is remembered until the others have had as much;
+    otherwise visitors who keep coming back would always be served before one who waits.
     """
 
     def __init__(self) -> None:
@@ -75,18 +77,20 @@ class Turns:
             self._seconds[share] = self._seconds.get(share, 0) + seconds
 
     def _settle(self, waiting: Sequence[Visitor]) -> None:
-        """Forget who has left, and place newcomers."""
+        """Forget visitors who have left, and place newcomers."""
         self._running = +self._running
         present = {share for visitor in waiting for share in visitor.shares} | {*self._running}
-        known = {share: self._seconds[share] for share in present & self._seconds.keys()}
-        self._seconds = dict(known)
-        for share in present - known.keys():
-            peers = [
-                seconds
-                for other, seconds in known.items()
-                if len(other) == len(share) and other[:-1] == share[:-1]
-            ]
-            self._seconds[share] = min(peers, default=0)
+        levels: dict[Share, float] = {}  # by the share's peers: the least that one of them has had
+        for share in present & self._seconds.keys():
+            peers = share[:-1]
+            levels[peers] = min(self._seconds[share], levels.get(peers, math.inf))
+        self._seconds = {
+            share: seconds
+            for share, seconds in self._seconds.items()
+            if share in present or seconds > levels.get(share[:-1], math.inf)
+        }
+        for share in present:
+            self._seconds.setdefault(share, levels.get(share[:-1], 0))
 
 
 def address_of(scope: Scope) -> str:

@@ -3,7 +3,9 @@
 from demo.server import visitors
 from demo.server.visitors import Turns, Visitor
 
-ALICE, BOB, CAROL = (Visitor(f"192.0.2.{number}", f"session {number}") for number in (1, 2, 3))
+ALICE, BOB, CAROL, DAVE = (
+    Visitor(f"192.0.2.{number}", f"session {number}") for number in range(1, 5)
+)
 
 
 def served(turns: Turns, waiting: list[Visitor], seconds: dict[Visitor, float]) -> list[Visitor]:
@@ -48,6 +50,18 @@ def test_a_newcomer_starts_level_and_a_visitor_who_left_is_forgotten():
     served(turns, [CAROL], {CAROL: 100})
     served(turns, [BOB], {})
     assert turns.next([CAROL, BOB]) == 0
+
+
+def test_visitors_who_keep_coming_back_do_not_starve_one_who_waits():
+    turns, waiting, order, away = Turns(), [ALICE, ALICE, BOB, CAROL, DAVE], [], []
+    for _ in range(20):
+        visitor = waiting.pop(turns.next(waiting))
+        waiting += away
+        turns.begin(visitor)
+        turns.end(visitor, 5 if visitor == ALICE else 1)
+        order.append(visitor)
+        away = [visitor] if visitor != ALICE else []
+    assert order.count(ALICE) == 2
 
 
 def test_each_visitor_each_address_and_all_together_may_have_so_much_waiting(monkeypatch):
