@@ -27,6 +27,8 @@ BUSY = "Too many photos are waiting at the moment; please try again in a minute.
 
 # Tabs of browsers whose state Gradio keeps, 0.2 MB each; the least recently used goes first.
 SESSIONS = 500
+# Longest name of a session that is taken, in characters: Gradio's have about 11, its programs' 36.
+LONGEST_SESSION = 100
 # Longest error message of a component that is passed on, in characters.
 LONGEST_MESSAGE = 200
 # Colorizations that run at the same time.
@@ -86,7 +88,10 @@ class FairQueue(Queue):
         self.turns = Turns()
 
     async def push(self, body: Any, request: Request, username: str | None) -> tuple:
-        visitor = Visitor(address_of(request.scope), body.session_hash or "")
+        session = body.session_hash or ""
+        if len(session) > LONGEST_SESSION:  # Gradio keeps the names of thousands
+            raise HTTPException(400, WRONG)
+        visitor = Visitor(address_of(request.scope), session)
         queues = self.event_queue_per_concurrency_id.values()
         waiting = [_visitor(event) for queue in queues for event in queue.queue]
         if not self.turns.admits(visitor, waiting):

@@ -191,3 +191,10 @@ def test_two_run_at_a_time_visitors_take_turns_and_too_many_are_refused(monkeypa
     done = asyncio.run(crowd())
     assert sorted(done) == ["a0", "a1", "a2", "a3", "a4", "b0", "c0"]
     assert max(done.index("b0"), done.index("c0")) < min(done.index("a3"), done.index("a4"))
+
+
+def test_a_session_with_a_long_name_is_refused():
+    calls = Calls()
+    with pytest.raises(HTTPException, match="400"):
+        asyncio.run(calls.push("a0", "x" * 1_000, 0))
+    assert not calls.queue.pending_event_ids_session
