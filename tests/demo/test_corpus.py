@@ -29,6 +29,7 @@ def api(server) -> Api:
     return Api(server.url)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("kind", CLASSES)
 def test_an_upload_is_read_or_refused_in_one_sentence(tmp_path, kind):
     file = tmp_path / "upload"
@@ -56,6 +57,7 @@ def test_an_upload_larger_than_what_is_sent_at_once_arrives_whole(tmp_path):
     np.testing.assert_array_equal(read_upload(tmp_path / "noise.png"), noise)
 
 
+@pytest.mark.process
 def test_an_upload_that_keeps_the_decoder_busy_ends_in_a_sentence(tmp_path):
     (tmp_path / "busy.jpg").write_bytes(scans(2_000))
     with pytest.raises(PhotoError, match=r"^busy\.jpg takes too much time or memory"):
