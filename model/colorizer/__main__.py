@@ -14,7 +14,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from model.colorizer.batch import EngineError, Outcome, Task, Work, run_here, run_on_ray
-from model.colorizer.output import choose_results, find_result, is_of_another, possible_results
+from model.colorizer.output import choose_results, find_result, possible_results
 from model.colorizer.pins import Pin, PinError
 from model.colorizer.pipeline import MAX_VIVIDNESS, Colorizer, check_vividness
 from model.photos import FORMAT_NAMES, MAX_MEGAPIXELS, SUFFIXES
@@ -176,15 +176,11 @@ def _work(photos: list[tuple[Path, Path]], *, resume: bool) -> Work:
     """The photos with a file for the result of each; with `resume` those that have no result."""
     possible = [possible_results(photo, folder) for photo, folder in photos]
     work: Work = []
-    found: set[Path] = set()  # results that are there, each of one photo
     for (photo, _), files, target in zip(photos, possible, choose_results(possible), strict=True):
         if resume:
-            result = find_result(photo, [file for file in files if file not in found], target)
-            if result:
-                found.add(result)
+            target, is_done = find_result(photo, files, target)
+            if is_done:
                 continue
-            if is_of_another(target, photo):
-                target = files[-1]
         work.append((photo, target))
     return work
 

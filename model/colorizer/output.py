@@ -44,26 +44,21 @@ def choose_results(possible: Sequence[Sequence[Path]]) -> list[Path]:
     return [next((file for file in files if wanted[file] == 1), files[-1]) for files in possible]
 
 
-def find_result(photo: Path, possible: Sequence[Path], chosen: Path) -> Path | None:
-    """The one of its `possible` results that an earlier call made of `photo` as it is now, if any.
+def find_result(photo: Path, possible: Sequence[Path], chosen: Path) -> tuple[Path, bool]:
+    """The file for the result of `photo`, and whether an earlier call made it of the photo as it is
+    now: one of the `possible` files, or else the `chosen` one unless it is of another photo.
 
-    A result that does not say which photo it is of counts where it is the `chosen` one.
+    A result that does not say which photo it is of counts where it is the `chosen` one. A result
+    that is older than `photo` may be overwritten.
     """
     with suppress(OSError):  # a photo that cannot be read has no result
-        for file in possible:
-            if _is_newer(file, photo):
-                made_of = _photo_of(file)
-                if made_of == fingerprint(photo) or (made_of is None and file == chosen):
-                    return file
-    return None
-
-
-def is_of_another(file: Path, photo: Path) -> bool:
-    """Whether an existing result was made of another photo. A result that is older than `photo` is
-    taken for one of an earlier version of it."""
-    with suppress(OSError):
-        return _is_newer(file, photo) and _photo_of(file) not in (None, "", fingerprint(photo))
-    return False
+        made_of = {file: _photo_of(file) for file in possible if _is_newer(file, photo)}
+        for file, other in made_of.items():
+            if other == fingerprint(photo) or (other is None and file == chosen):
+                return file, True
+        if made_of.get(chosen):
+            return possible[-1], False
+    return chosen, False
 
 
 def _is_newer(file: Path, photo: Path) -> bool:
