@@ -60,6 +60,8 @@ def connect(url: str | None = None, *, existing: bool = False) -> sa.Engine:
         if isinstance(error, SQLAlchemyError):
             raise StudyError(f"The database {shown} cannot be opened: {_detail(error)}.") from None
         raise StudyError(f"The database {shown} {error}.") from None
+    if engine.dialect.name == "sqlite":
+        sa.event.listen(engine, "do_connect", _refuse_missing)
     return engine
 
 
@@ -115,6 +117,12 @@ def _waiting(backend: str) -> dict:
         limits = f"-c lock_timeout={LOCK_SECONDS}s"
         return {"connect_timeout": LOCK_SECONDS, "options": limits}
     return {}
+
+
+def _refuse_missing(_, __, arguments: list, options: dict) -> None:
+    """SQLite would make an empty file in place of a study's that has gone."""
+    if not options.get("uri") and not Path(arguments[0]).exists():
+        raise sqlite3.OperationalError("unable to open database file")
 
 
 def _set_up_sqlite(connection, _) -> None:
