@@ -19,6 +19,7 @@ from demo.colorize import handlers
 from demo.server import guard, room
 from demo.server.guard import GRADIO_ROUTES, Guard, Limits
 from demo.server.internals import Photo
+from tests.support.http_rater import run
 
 UPLOAD = "/gradio_api/upload"
 OURS = ("/broken", "/healthz", "/answer", "/picture/{token}")
@@ -119,7 +120,7 @@ def test_a_body_over_the_limit_is_refused_whether_it_tells_its_length_or_not(cli
 
 def test_a_body_that_stops_on_its_way_is_not_waited_for(monkeypatch):
     monkeypatch.setattr(guard, "BODY_SECONDS", 0.01)
-    assert asyncio.run(ask(guarded(), "POST", "/answer", asyncio.Event().wait)) == 408
+    assert run(ask(guarded(), "POST", "/answer", asyncio.Event().wait)) == 408
 
 
 def test_an_address_has_so_many_requests_under_way_and_no_more(monkeypatch):
@@ -139,7 +140,7 @@ def test_an_address_has_so_many_requests_under_way_and_no_more(monkeypatch):
         sent.set()
         return refused, await asyncio.gather(*first), await ask(app, "GET", "/healthz", later)
 
-    assert asyncio.run(crowd()) == (429, [200, 200], 200)
+    assert run(crowd()) == (429, [200, 200], 200)
 
 
 async def ask(app: Guard, method: str, path: str, receive) -> int:

@@ -16,6 +16,7 @@ from starlette.requests import Request
 
 from demo.server import internals, visitors
 from demo.server.internals import BUSY, NOT_UPLOADED, WRONG, Impatient, Page
+from tests.support.http_rater import run
 from tests.support.server import ROOT
 
 INTERNAL = re.compile(
@@ -40,7 +41,7 @@ def page() -> Page:
 
 def given(page: Page, function: int, value: object) -> list:
     """What the function gets when somebody sends `value`."""
-    return asyncio.run(page.preprocess_data(page.fns[function], [value], None))
+    return run(page.preprocess_data(page.fns[function], [value], None))
 
 
 def test_an_input_reaches_the_function_and_a_wrong_one_is_refused_in_one_sentence(page):
@@ -122,7 +123,7 @@ def test_a_client_that_does_not_finish_a_head_is_hung_up_on(monkeypatch):
             await running
         return ended
 
-    assert asyncio.run(clients()) == [True] * 4
+    assert run(clients()) == [True] * 4
 
 
 # The queue
@@ -188,7 +189,7 @@ def test_two_run_at_a_time_visitors_take_turns_and_too_many_are_refused(monkeypa
         calls.queue.close()
         return calls.done
 
-    done = asyncio.run(crowd())
+    done = run(crowd())
     assert sorted(done) == ["a0", "a1", "a2", "a3", "a4", "b0", "c0"]
     assert max(done.index("b0"), done.index("c0")) < min(done.index("a3"), done.index("a4"))
 

@@ -8,7 +8,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -90,7 +90,9 @@ class SharedServer:
         def stop(told: dict[str, int]) -> None:
             process = psutil.Process(told["pid"])
             process.terminate()
-            process.wait(timeout=30)
+            with suppress(psutil.NoSuchProcess):
+                while process.status() != psutil.STATUS_ZOMBIE:  # until its parent takes note
+                    time.sleep(0.1)
             shutil.rmtree(folder)
 
         with shared(folder.with_suffix(".json"), start, stop) as told:
