@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from model.weights import WeightsError, weights_path
 from study.plan.config import StudyConfig, arm_weights
-from study.plan.mistakes import StudyFileError, TomlFile, validated
+from study.plan.mistakes import StudyFileError, TomlFile, mistakes_in, validated
 from study.plan.texts import Texts
 
 
@@ -31,6 +31,20 @@ def read_study_file(path: Path) -> StudyConfig:
     if mistakes:
         raise StudyFileError("\n".join(mistakes))
     return config
+
+
+def shorthand(**fields: object) -> StudyConfig:
+    """A study with these fields, and defaults for what raters are told.
+
+    Raises:
+        StudyFileError: a field is wrong.
+    """
+    told = {"title": "Rate the colours", "contact": "whoever asked you to take part"}
+    try:
+        return validated(StudyConfig, told | fields)
+    except ValidationError as error:
+        sentences = [sentence for _, sentence in mistakes_in(error, StudyConfig)]
+        raise StudyFileError("; ".join(sentences) + ".") from None
 
 
 def _translation(file: TomlFile, name: object) -> tuple[dict, list[str]]:

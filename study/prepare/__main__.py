@@ -24,9 +24,8 @@ from study.db.engine import connect, reading
 from study.db.queries import find_study
 from study.errors import StudyError
 from study.plan.config import CONTROL, StudyConfig, arm_label
-from study.plan.study_file import read_study_file
+from study.plan.study_file import read_study_file, shorthand
 from study.plan.texts import Texts, as_toml
-from study.prepare.freeze import prepare, shorthand
 from study.prepare.manifest import as_text
 
 TEMPLATE = Path(__file__).with_name("template.toml")
@@ -94,6 +93,8 @@ def _prepare(arguments: argparse.Namespace) -> None:
         sha256 = hashlib.sha256(arguments.file.read_bytes()).hexdigest()
     else:
         config = _config_of_flags(arguments)
+    from study.prepare.freeze import prepare  # here: it needs PyTorch, which takes seconds to load
+
     engine = connect(arguments.db)
     if prepare(engine, config, base=base, data=arguments.data, file_sha256=sha256):
         print(f"The study {config.name!r} had no ratings yet and is replaced.\n")

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import sqlalchemy as sa
-from pydantic import ValidationError
 from sqlalchemy.orm import Session
 from tqdm import tqdm
 
@@ -16,7 +15,7 @@ from study.db.engine import reading, writing
 from study.db.tables import Rating, RatingSession, Stimulus, Study, Trial
 from study.errors import StudyError
 from study.plan.config import StudyConfig, arm_weights
-from study.plan.mistakes import mistakes_in, validated
+from study.plan.study_file import shorthand
 from study.prepare import stimuli
 from study.prepare.manifest import digest, manifest_of
 
@@ -152,17 +151,3 @@ def prepare_ready_study(engine: sa.Engine) -> None:
 def _has_studies(engine: sa.Engine) -> bool:
     with reading(engine) as session:
         return session.scalar(sa.select(Study.id).limit(1)) is not None
-
-
-def shorthand(**fields) -> StudyConfig:
-    """A study with these fields, and defaults for what raters are told.
-
-    Raises:
-        StudyError: a field is wrong.
-    """
-    told = {"title": "Rate the colours", "contact": "whoever asked you to take part"}
-    try:
-        return validated(StudyConfig, told | fields)
-    except ValidationError as error:
-        sentences = [sentence for _, sentence in mistakes_in(error, StudyConfig)]
-        raise StudyError("; ".join(sentences) + ".") from None

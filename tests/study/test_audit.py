@@ -15,6 +15,7 @@ from study.audit import sent, served
 from study.audit import stored as audit
 from study.db.engine import connect
 from study.db.tables import Base
+from study.plan.study_file import shorthand
 from study.prepare import freeze
 from study.rate import Identity, begin
 from study.simulate.raters import crowd, run
@@ -183,7 +184,7 @@ def test_the_copy_has_the_study_without_its_raters_and_is_thrown_away(db_url):
 def test_whole_sessions_on_the_page_tell_nothing_and_leave_the_study_as_it_was(tmp_path):
     engine = connect(f"sqlite:///{tmp_path / 'study.sqlite'}")
     fields = {"pictures": "rendered", "arms": ["control", "paper"], "pairs": 2, "practice": 0}
-    freeze.prepare(engine, freeze.shorthand(name="live", seed=0, quota=1, **fields))
+    freeze.prepare(engine, shorthand(name="live", seed=0, quota=1, **fields))
     run(engine, "live", crowd(1, np.random.default_rng(0)), np.random.default_rng(0))
     begin(engine, "live", consent=True, identity=Identity("somebody"))
     before = contents(engine)
