@@ -11,8 +11,8 @@ from demo import app, health
 from demo.server.guard import Limits
 from demo.server.listening import listen, serve
 from model.data.examples import fruits360_examples, rendered_examples
-from model.version import VERSION
 from model.weights import WeightsError
+from study import cli
 from study.db.engine import connect, reading
 from study.db.queries import find_study
 from study.errors import StudyError
@@ -22,49 +22,46 @@ EXAMPLES = 6
 
 
 def main(argv: list[str] | None = None) -> int:
-    arguments = _parser().parse_args(argv)
+    """Serve the page until it is stopped and return an exit code, as `study.cli.run` does."""
+    return cli.run(_parser(), _serve, argv, errors=(StudyError, WeightsError, OSError))
+
+
+def _serve(arguments: argparse.Namespace) -> None:
     health.log_to_stderr(arguments.log)
-    try:
-        engine = connect(arguments.db)
-        prepare_ready_study(engine)
-        with reading(engine) as session:
-            study_name = find_study(session, arguments.study).name
-        print(f"The tab Rate runs the study {study_name!r}.", flush=True)
-        with tempfile.TemporaryDirectory() as folder:
-            # Gradio's default is one folder for all servers of a machine, which would delete each
-            # other's files
-            os.environ.setdefault("GRADIO_TEMP_DIR", str(Path(folder, "uploads")))
-            examples = fruits360_examples() if arguments.examples == "auto" else []
-            examples = examples or rendered_examples(EXAMPLES, to=Path(folder))
-            guarded = app.application(
-                app.build(engine, study_name, examples),
-                engine,
-                study_name,
-                limits=Limits(
-                    requests=arguments.requests_per_minute,
-                    uploads=arguments.uploads_per_minute,
-                    reads=arguments.reads_per_minute,
-                ),
-                root_path=arguments.root_path,
-            )
-            try:
-                listening = listen(arguments.host, arguments.port)
-            except (OSError, OverflowError):
-                address = f"port {arguments.port} on {arguments.host}"
-                print(f"demo: {address} cannot be used; choose another.", file=sys.stderr)
-                return 2
-            with listening:
-                serve(guarded, listening)
-    except (StudyError, WeightsError, OSError) as error:
-        print(f"demo: {error}", file=sys.stderr)
-        return 2
-    return 0
+    engine = connect(arguments.db)
+    prepare_ready_study(engine)
+    with reading(engine) as session:
+        study_name = find_study(session, arguments.study).name
+    print(f"The tab Rate runs the study {study_name!r}.", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        # Gradio's default is one folder for all servers of a machine, which would delete each
+        # other's files
+        os.environ.setdefault("GRADIO_TEMP_DIR", str(Path(folder, "uploads")))
+        examples = fruits360_examples() if arguments.examples == "auto" else []
+        examples = examples or rendered_examples(EXAMPLES, to=Path(folder))
+        guarded = app.application(
+            app.build(engine, study_name, examples),
+            engine,
+            study_name,
+            limits=Limits(
+                requests=arguments.requests_per_minute,
+                uploads=arguments.uploads_per_minute,
+                reads=arguments.reads_per_minute,
+            ),
+            root_path=arguments.root_path,
+        )
+        try:
+            listening = listen(arguments.host, arguments.port)
+        except (OSError, OverflowError):
+            address = f"port {arguments.port} on {arguments.host}"
+            raise StudyError(f"{address} cannot be used; choose another.") from None
+        with listening:
+            serve(guarded, listening)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m demo", description="Serve the web page.")
+    parser = cli.parser("demo", "Serve the web page.")
     add = parser.add_argument
-    add("--version", action="version", version=VERSION)
     add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     add("--port", type=int, default=7860, help="default: %(default)s")
     add(
@@ -74,8 +71,8 @@ def _parser() -> argparse.ArgumentParser:
         metavar="PATH",
         help="path at which a proxy offers the page, such as /fruit (default: none)",
     )
-    add("--db", metavar="URL", help="study database (default: STUDY_DB or study.sqlite here)")
-    add("--study", metavar="NAME", help="study that the tab Rate runs (default: the newest)")
+    cli.add_database(parser)
+    cli.add_study(parser, "study that the tab Rate runs (default: the newest)")
     add(
         "--examples",
         choices=["auto", "rendered"],

@@ -16,7 +16,6 @@ import textwrap
 from study import cli
 from study.audit.stored import audit_study, load
 from study.db.engine import connect
-from study.errors import StudyError
 
 
 def _count(text: str) -> int:
@@ -38,7 +37,6 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="sessions to rate on the page (default: %(default)s)",
     )
-    add("--url", help=argparse.SUPPRESS)
     add("--json", action="store_true", help="print the findings as JSON")
     return parser
 
@@ -49,8 +47,6 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _audit(arguments: argparse.Namespace) -> int:
-    if arguments.url:
-        raise StudyError("--url is gone; --page serves a copy of the study by itself.")
     engine = connect(arguments.db, existing=True)
     study, pictures = load(engine, arguments.study)
     findings = audit_study(pictures, study)
