@@ -197,5 +197,5 @@ def test_two_run_at_a_time_visitors_take_turns_and_too_many_are_refused(monkeypa
 def test_a_session_with_a_long_name_is_refused():
     calls = Calls()
     with pytest.raises(HTTPException, match="400"):
-        asyncio.run(calls.push("a0", "x" * 1_000, 0))
+        run(calls.push("a0", "x" * 1_000, 0))
     assert not calls.queue.pending_event_ids_session
