@@ -68,7 +68,7 @@ def run_of(arguments: argparse.Namespace) -> Run:
     )
 
 
-def told(run: Run, result: Result) -> str:
+def summary(run: Run, result: Result) -> str:
     """A finished run in one or two sentences."""
     found = f"validation loss {result.validation_loss:.5f}, written to {run.folder}"
     if run.recipe.network != "PaperNet" or not result.dead_channels:
@@ -96,7 +96,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"train.py: {error}", file=sys.stderr)
         return 2
     if result:  # None in all but the first of torchrun's processes
-        print(told(run, result))
+        print(summary(run, result))
     return 0
 
 

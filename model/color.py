@@ -22,7 +22,7 @@ LUMINANCE_TOLERANCE = 0.4
 GAMUT_STEPS = 8
 # Greatest L and hue in the table of the gamut, and its size.
 GAMUT_ENDS, GAMUT_SIZE = (100, 2 * np.pi), (201, 361)
-# Share of the chroma in the table that is used: between two of its places the most may be less.
+# Share of the chroma in the table that is used: between two of its entries less may fit.
 GAMUT_SHARE = 0.96
 
 

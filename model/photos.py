@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageCms, ImageOps
 
 # Every format of pictures that is read, with its file names' suffixes. Pillow knows the formats by
-# the same names in capitals. What is said to people about formats is made of this.
+# the same names in capitals. Sentences for people about formats are made from this table.
 FORMATS = {
     "JPEG": (".jpg", ".jpeg", ".mpo"),
     "PNG": (".png",),

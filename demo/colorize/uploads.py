@@ -26,7 +26,7 @@ CPU_SECONDS = 3
 SECONDS = 30
 # Memory that decoding may take, in bytes; 50 megapixels need 800 million in WebP, the worst format.
 MEMORY = 850 * 2**20
-# Photos decoded at the same time; others wait.
+# Number of photos decoded at the same time; others wait.
 AT_ONCE = 2
 # Pixels sent between processes in one message, in bytes.
 CHUNK = 2**20

@@ -33,7 +33,7 @@ UPLOAD_BYTES = 100 * 2**20
 BODY_BYTES = 2**20
 # Bytes of an upload that count as one; a larger upload counts as several.
 UPLOAD_UNIT = 10 * 2**20
-# Requests of one address that may be under way at the same time: a class of raters may share one.
+# Number of requests of one address that may be under way at a time: a class of raters may share it.
 AT_ONCE = 500
 
 UPLOAD_ROUTE = "/gradio_api/upload"
@@ -106,7 +106,7 @@ LIMITS = Limits()
 
 class Guard:
     """Refuses, in one sentence each, requests that are too many, too large, too slow, or sent by
-    another site's page; offers only the routes it is told; adds the headers; logs and counts by
+    another site's page; offers only the given routes; adds the headers; logs and counts by
     route, never by address, token or name.
 
     Args:
@@ -193,9 +193,9 @@ class Guard:
 
 
 def _cost(length: str) -> int:
-    """Uploads that a body of so many bytes counts as; where its length is not told, the most."""
-    told = int(length) if length.isdecimal() else UPLOAD_BYTES
-    return max(1, -(-min(told, UPLOAD_BYTES) // UPLOAD_UNIT))
+    """Number of uploads that a body of this Content-Length counts as; the most if there is none."""
+    size = int(length) if length.isdecimal() else UPLOAD_BYTES
+    return max(1, -(-min(size, UPLOAD_BYTES) // UPLOAD_UNIT))
 
 
 def _note(method: str, route: str, status: int, seconds: float) -> None:

@@ -31,7 +31,7 @@ SESSIONS = 500
 LONGEST_SESSION = 100
 # Longest error message of a component that is passed on, in characters.
 LONGEST_MESSAGE = 200
-# Colorizations that run at the same time.
+# Number of colorizations that run at the same time.
 AT_ONCE = 2
 # Time that a client has to send the head of a request, in seconds.
 HEAD_SECONDS = 20

@@ -8,9 +8,9 @@ import uvicorn
 from demo.server.guard import Guard
 from demo.server.internals import Impatient, end_streams
 
-# Time that answers on their way have when the server is told to end, in seconds.
+# Time that unfinished answers have when the server ends, in seconds.
 LAST_SECONDS = 5
-# Connections at the same time; further ones are told that the server is busy.
+# Number of connections at a time; further ones get an answer that the server is busy.
 CONNECTIONS = 2_000
 
 
@@ -41,7 +41,7 @@ def listen(host: str, port: int) -> socket.socket:
     """A socket that listens there.
 
     Raises:
-        OSError, OverflowError: the address or port cannot be had.
+        OSError, OverflowError: the address or port cannot be used.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     made = socket.create_server((host, port), family=family)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from starlette.types import Scope
 
-# Colorizations that wait: all of them, those of one address, and those of one tab of a browser.
+# Number of colorizations that may wait: in all, of one address, and of one tab of a browser.
 WAITING, WAITING_OF_ADDRESS, WAITING_OF_SESSION = 200, 100, 20
 
 Share = tuple[str, ...]

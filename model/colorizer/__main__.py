@@ -144,7 +144,7 @@ def _is_result(file: Path, out: Path) -> bool:
 
 
 def _task(arguments: argparse.Namespace, photos: int) -> Task:
-    """The task for each of so many photos.
+    """The task for each of the photos, which are this many.
 
     Raises:
         ValueError: options that cannot be used, in one sentence.

@@ -12,9 +12,10 @@ from model.photos import resize
 
 # Longer side at which fruit on white is told from other photos, in pixels.
 SKETCH_SIDE = 100
-# White share of the outermost pixels of fruit on white: all of Fruits-360 has more, photos less.
+# Share of white among the outermost pixels of fruit on white: all of Fruits-360 has more, other
+# photos have less.
 WHITE_BORDER = 2 / 3
-# Share of the longer side that a fruit takes in Fruits-360, at least.
+# Least share of the longer side that a fruit takes in Fruits-360.
 FILLS_FRAME = 0.9
 
 

@@ -24,7 +24,7 @@ UNLIKELY = 0.02
 TYPICAL_LUMINANCE = 55
 # Real L from which on a place shows the light and not the fruit.
 HIGHLIGHT = 90
-# Number of pins that bring an alternative about, at most.
+# Largest number of pins that bring an alternative about.
 PLACES = 3
 
 

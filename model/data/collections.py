@@ -26,7 +26,7 @@ TEST_VARIETIES = ("Apple 7", "Apple 13", "Apple 20", "Cherry Sour 1")
 
 # Longer side at which photos are measured, in pixels.
 PHOTO_SIDE = 256
-# One photo of grocery/train in so many is for validation.
+# Number of photos of grocery/train to each one that is for validation.
 VALIDATION_ONE_IN = 10
 
 VARIABLES = {

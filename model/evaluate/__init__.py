@@ -1,1 +1,1 @@
-"""Figures of weights, and how they come about."""
+"""Networks measured, rated and compared."""

@@ -59,8 +59,7 @@ class Variant:
     run: str = ""
     # The row whose weights this one begins with.
     start: str = ""
-    # The share of the further varieties, or of the photos, that it learns from: one in so many; 0
-    # for none.
+    # Step through the further varieties, or the photos, that it learns from, as in `one_in`.
     one_in: dict[str, int] = field(default_factory=dict)
 
 
@@ -136,9 +135,9 @@ def measure(name: str, samples: Samples, validation: dict, pictures: dict) -> di
     return row
 
 
-def one_in(so_many: int, of: list) -> list:
-    """One in so many; 0: none."""
-    return of[::so_many] if so_many else []
+def one_in(step: int, items: list) -> list:
+    """Every item in `step`, such as every second one for 2; none for 0."""
+    return items[::step] if step else []
 
 
 def thinned(pictures: Pictures) -> Pictures:

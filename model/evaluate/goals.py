@@ -1,4 +1,4 @@
-"""What is measured of weights, the goals, and the table of both. No torch."""
+"""The figures that are measured of a network, their goals, and the table of both. No torch."""
 
 # The sets of pictures that weights are reported on, and the split that each is.
 SETS = {"classic": "test", "unseen": "more-test", "photos": "photos-test"}

@@ -21,9 +21,9 @@ from model.colorizer.upsampling import recolor
 
 JPEG_QUALITY = 90
 EPOCHS, BATCH, LEARNING_RATE = 15, 32, 2e-3
-# Classifiers, each with a halving of its own.
+# Number of classifiers, each of which halves the photos in its own way.
 SEEDS = 3
-# Most photos that are rated.
+# Largest number of photos that are rated.
 MAX_PHOTOS = 1_000
 
 

@@ -1,4 +1,4 @@
-"""Measure weights on pictures that no choice was based on: every figure that is reported of them.
+"""Measure a network on pictures that no choice was based on: every figure that is reported of it.
 
     python -m model.scorecard --data DIR --more DIR --photos DIR
 
@@ -37,7 +37,7 @@ from model.weights import DEFAULT_WEIGHTS, WeightsError, available_weights
 
 # Longer sides at which the same photo is colorized, in pixels.
 SIDES = (256, 512, 1024)
-# White and pins are measured on one in so many turntable frames, whose neighbours are alike.
+# Step between the turntable frames on which white and pins are measured: neighbours are alike.
 EVERY = 8
 
 

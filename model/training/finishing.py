@@ -1,4 +1,4 @@
-"""What weights get when an epoch or a run is over: batch statistics, and what is familiar."""
+"""Batch statistics of averaged weights, and the fit of out-of-distribution detection."""
 
 import math
 from collections.abc import Sequence
@@ -14,14 +14,14 @@ from model.training.objective import autocast, hint_inputs, inputs, network_inpu
 from model.training.recipes import Recipe
 from model.training.samples import Samples
 
-# Samples from which averaged weights get their batch statistics.
-SETTLING_SAMPLES = 1_920
-# Pictures of each collection from which the network learns what is familiar, about.
+# Number of samples from which averaged weights get their batch statistics.
+BATCH_NORM_SAMPLES = 1_920
+# Number of pictures of each collection, about, that out-of-distribution detection is fitted to.
 FAMILIAR_PICTURES = 400
 
 
 @torch.no_grad()
-def settle(network: nn.Module, batches: Batches, recipe: Recipe) -> None:
+def update_batch_norm(network: nn.Module, batches: Batches, recipe: Recipe) -> None:
     """Give averaged weights batch statistics of their own: those of the weights that they are
     averaged from do not fit (Izmailov et al. 2018, section 3.2)."""
     device = next(network.parameters()).device
@@ -31,7 +31,7 @@ def settle(network: nn.Module, batches: Batches, recipe: Recipe) -> None:
             module.reset_running_stats()
             module.momentum = None  # the mean over all batches
             module.train()
-    for step in range(min(math.ceil(SETTLING_SAMPLES / batches.size), batches.steps_an_epoch)):
+    for step in range(min(math.ceil(BATCH_NORM_SAMPLES / batches.size), batches.steps_an_epoch)):
         lab, hints = batches.whole(step)
         given = network_inputs(network, inputs(lab, device)[0], hint_inputs(hints, device))
         with autocast(device, recipe):
@@ -40,7 +40,7 @@ def settle(network: nn.Module, batches: Batches, recipe: Recipe) -> None:
 
 
 @torch.no_grad()
-def familiarize(
+def fit_familiarity(
     network: nn.Module, samples: Samples, sets: dict[str, Sequence[np.ndarray]]
 ) -> None:
     """Fit the network's out-of-distribution detection (`model.networks.familiarity`) to the

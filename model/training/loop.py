@@ -24,7 +24,7 @@ from model.networks.contract import DetectsUnfamiliar
 from model.networks.files import load_network
 from model.training.batches import Batch, Batches, Drawn, Shuffled
 from model.training.checkpoints import State
-from model.training.finishing import familiarize, settle
+from model.training.finishing import fit_familiarity, update_batch_norm
 from model.training.objective import (
     Objective,
     computes_bfloat16,
@@ -41,7 +41,7 @@ from model.training.validation import evaluation_loss
 
 # Time between checkpoints, in seconds.
 CHECKPOINT_SECONDS = 20
-# The most processes that draw samples while a GPU trains.
+# Largest number of processes that draw samples while a GPU trains.
 DRAWING_PROCESSES = 16
 
 
@@ -72,7 +72,7 @@ def train(
 
     Raises:
         ValueError: there is nothing to resume, it was begun with another configuration, the folder
-            holds a run that is not to be resumed, or the loss is no number any more.
+            holds a run that is not to be resumed, or the loss is NaN or infinite.
         Interrupted: Ctrl-C; the checkpoint is written.
     """
     sets = validation if isinstance(validation, dict) else {"validation": validation}
@@ -144,7 +144,7 @@ class _Training:
             return None
         recipe, kept = self.run.recipe, self.state.kept
         if recipe.samples and isinstance(kept, DetectsUnfamiliar):
-            familiarize(kept, self.training, self.sets)
+            fit_familiarity(kept, self.training, self.sets)
         return write_results(
             self.run.folder,
             self.config,
@@ -170,7 +170,7 @@ class _Training:
         progress.losses.append(self.processes.mean(loss.detach()))
         if not math.isfinite(progress.losses[-1]):
             raise ValueError(
-                f"The loss of batch {progress.step + 1} is no number any more: give a lower"
+                f"The loss of batch {progress.step + 1} is not finite: give a lower"
                 f" --learning-rate than {recipe.learning_rate:g}."
             )
         progress.step += 1
@@ -178,7 +178,7 @@ class _Training:
     def _validate(self) -> None:
         state = self.state
         if state.average:
-            settle(state.kept, self.batches, self.run.recipe)
+            update_batch_norm(state.kept, self.batches, self.run.recipe)
         losses = {name: evaluation_loss(state.kept, lab) for name, lab in self.sets.items()}
         state.progress.validation.append(losses)
         self._save()

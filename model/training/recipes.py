@@ -18,7 +18,7 @@ class Recipe:
     network: str
     options: dict = field(default_factory=dict)
 
-    # Steps: an epoch is so many samples of model.training.samples, 0: all pictures, each once.
+    # Steps: an epoch draws this many samples (model.training.samples); 0: all pictures, each once.
     epochs: int
     samples: int = 0
     batch_size: int
@@ -41,9 +41,9 @@ class Recipe:
     # Arithmetic: bfloat16 where it is safe and the processor has it.
     bfloat16: bool = False
 
-    # Samples: the share of each collection, the share of cut-out fruit put on something else than
-    # white, and whether varieties and kinds of fruit are drawn alike, however many pictures each
-    # has.
+    # Samples: the share of each collection, the share of fruit that is cut out and put on another
+    # background, and whether varieties and kinds of fruit are drawn alike, however many pictures
+    # each has.
     shares: dict = field(default_factory=SHARES.copy)
     backgrounds: float = 0
     balanced: bool = False
@@ -58,7 +58,7 @@ class Recipe:
             if not value > 0 or not math.isfinite(value):
                 raise ValueError(f"--{name.replace('_', '-')} must be above 0, not {value}.")
 
-    def told(self) -> dict:
+    def settings(self) -> dict:
         """The settings that differ from their default, or have none."""
         default = {f.name: f.default for f in fields(self)} | {"options": {}, "shares": SHARES}
         return {name: value for name, value in asdict(self).items() if value != default[name]}
@@ -119,7 +119,7 @@ class Run:
         constants of model.training.samples."""
         return {
             "recipe": self.recipe_name,
-            **self.recipe.told(),
+            **self.recipe.settings(),
             "seed": self.seed,
             "split": self.split,
             **({"start": _digest(self.start)} if self.start else {}),

@@ -14,11 +14,11 @@ from model.metrics import fruit_mask_lab8
 
 # Height and width of a sample, in pixels: a Fruits-360 picture and room to move it.
 CANVAS = 112
-# Shares of the sources.
+# Share of the samples that each source gets.
 SHARES = {"classic": 0.5, "more": 0.16, "photos": 0.34}
 # Share of samples with hints.
 HINTED_SHARE = 0.35
-# Share of these whose hues are turned, so that the hints alone tell the colour.
+# Share of the hinted samples whose hues are turned, so that the hints alone tell the colour.
 RECOLORED_SHARE = 0.5
 # Side of the largest hint, in pixels.
 MAX_HINT = 9
@@ -34,7 +34,7 @@ class Samples:
         sources: 8-bit Lab pictures, (H, W, 3) uint8, by the names in `shares`, and within each
             grouped by variety or kind of fruit; a missing source leaves its share to the others.
         seed: what all that is random depends on.
-        backgrounds: share of fruit that is cut out and put on something else than white.
+        backgrounds: share of fruit that is cut out and put on another background.
         balanced: whether the groups of a source are drawn alike, however many pictures each has.
         shares: share of each source.
     """
@@ -90,8 +90,8 @@ class Samples:
             index -= len(group)
 
     def _background(self, rng: np.random.Generator) -> np.ndarray:
-        """Something else than white, (CANVAS, CANVAS, 3) uint8 Lab: a blurred photo, or a smooth
-        neutral gradient."""
+        """A background, (CANVAS, CANVAS, 3) uint8 Lab: a blurred photo, or a smooth neutral
+        gradient."""
         if self.sources.get("photos") and rng.random() < 0.6:
             crop = _crop(self._draw("photos", rng), rng)
             return cv2.GaussianBlur(crop, None, rng.uniform(0.5, 4))

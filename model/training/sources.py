@@ -12,7 +12,7 @@ from model.training.samples import Samples
 
 # Longer side of the photos kept for training, which also zooms in, in pixels.
 TRAINING_SIDE = 320
-# Validation takes one in so many frames of the turntables, whose neighbours are alike.
+# Step between the turntable frames that validation takes: neighbouring frames are alike.
 EVERY = 4
 
 

@@ -9,9 +9,9 @@ from torch import nn
 from model.metrics import ab_mse
 from model.training.objective import inputs
 
-# Pictures of one size that are predicted at once.
+# Number of pictures of one size that are predicted at once.
 EVALUATION_BATCH = 64
-# An output that is not 0 on a smaller share of the pixels than this is dead.
+# Share of the pixels on which an output must differ from 0; below it the output is dead.
 DEAD = 0.001
 
 

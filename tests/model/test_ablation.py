@@ -26,7 +26,7 @@ def tiny(cwd: Path, monkeypatch) -> None:
     }
     monkeypatch.setattr(ablation, "VARIANTS", variants)
     monkeypatch.setattr(finishing, "FAMILIAR_PICTURES", 4)
-    monkeypatch.setattr(finishing, "SETTLING_SAMPLES", 4)
+    monkeypatch.setattr(finishing, "BATCH_NORM_SAMPLES", 4)
 
 
 @pytest.fixture

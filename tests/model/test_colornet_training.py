@@ -36,7 +36,7 @@ def draw(folders: dict[str, Path]) -> Callable[..., int]:
     def run(*more: str, **changes) -> int:
         with pytest.MonkeyPatch.context() as patch:
             patch.setitem(RECIPES, "colornet", replace(TINY, **changes))
-            patch.setattr(finishing, "SETTLING_SAMPLES", 4)
+            patch.setattr(finishing, "BATCH_NORM_SAMPLES", 4)
             patch.setattr(finishing, "FAMILIAR_PICTURES", 4)
             return script.main(["colornet", *flags, *more])
 

@@ -82,7 +82,7 @@ def test_the_same_seed_gives_the_same_weights_bit_for_bit(train, whole, cwd, cap
 )
 def test_dead_outputs_are_told_in_plain_words(dead, told):
     run = script.run_of(script.parser().parse_args(["paper"]))
-    first, *rest = script.told(run, Result(0.0123456, dead)).splitlines()
+    first, *rest = script.summary(run, Result(0.0123456, dead)).splitlines()
     assert first == "validation loss 0.01235, written to results/paper-seed0"
     if told is None:
         assert not rest
