@@ -100,7 +100,7 @@ def open_database(url: str | None = None, *, existing: bool = False) -> sa.Engin
         ) from None
     except (ArgumentError, NoSuchModuleError):  # the URL is not repeated: it may hold a password
         raise StudyError(
-            "--db or STUDY_DB is no database URL that can be used; expected one such as"
+            "--db or STUDY_DB is not a database URL that can be used; expected one such as"
             " sqlite:///study.sqlite or postgresql+psycopg://user@host/database."
         ) from None
     if is_sqlite:

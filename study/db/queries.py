@@ -60,8 +60,8 @@ def storage_key(study_name: str) -> str:
 
 
 def rater_number(written: str) -> int | None:
-    """The number of a rater, written #12 as in commands; None: `written` is no such number, but may
-    be the ID that a recruiting service uses.
+    """The number of a rater, written #12 as in commands; None: `written` is something else, such as
+    the ID that a recruiting service uses.
 
     >>> rater_number("#12"), rater_number("12")
     (12, None)

@@ -18,9 +18,14 @@ from study.export.files import export
 def _parser() -> argparse.ArgumentParser:
     parser = cli.parser("study.export", __doc__)
     add = parser.add_argument
-    add("--to", metavar="FOLDER", type=Path, required=True, help="new or empty")
-    add("--format", choices=("csv", "json", "both"), default="both", help="(default: both)")
-    add("--with-participants", action="store_true", help="also who the raters are")
+    add("--to", metavar="FOLDER", type=Path, required=True, help="a new or empty folder")
+    add(
+        "--format",
+        choices=("csv", "json", "both"),
+        default="both",
+        help="format of the tables (default: both)",
+    )
+    add("--with-participants", action="store_true", help="also write who the raters are")
     cli.add_study(parser)
     cli.add_database(parser)
     return parser

@@ -8,7 +8,7 @@ NOTES = (
     " with = + - @ (full-width ones too), a tab or a new line, has an apostrophe put before it; in"
     " JSON it stands as it was given. Numbers are numbers. An empty cell (JSON: null) is unknown or"
     " does not apply.",
-    "Half of a surrogate pair, which a browser may send but is no character, is stored as ?.",
+    "Half of a surrogate pair, which a browser may send, is not a character and is stored as ?.",
     "`python -m study.report --ratings ratings.csv` analyses the export.",
 )
 

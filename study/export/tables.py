@@ -34,9 +34,9 @@ class Column:
     """One column of a table.
 
     Attributes:
-        name: in the file.
-        value: what it holds of the database.
-        meaning: in the codebook.
+        name: its name in the file.
+        value: what is read from the database.
+        meaning: what the codebook says about it.
         values: its unit, or the values that it takes.
         read: turns the stored value into that of the file.
     """

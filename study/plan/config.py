@@ -117,7 +117,7 @@ class StudyConfig(Part):
         arms: "control" and the models: names of weights, or .safetensors files.
         pairs: number of analysed pairs for each rater.
         pictures: "fruits360", "rendered", or a folder of colour photos.
-        seed: of the draw of the pictures; None: a random one, which is recorded.
+        seed: seed of the draw of the pictures; None: a random one, which is recorded.
         practice: number of pairs with feedback before the others, never analysed.
         quota: number of finished and live sessions at which no new rater is let in; a returning
             rater is.

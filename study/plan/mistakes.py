@@ -125,7 +125,7 @@ def _read(path: Path) -> str:
     except IsADirectoryError:
         raise StudyFileError(f"{path} is a folder, not a study file.") from None
     except UnicodeDecodeError:
-        raise StudyFileError(f"{path.name} is no text in UTF-8.") from None
+        raise StudyFileError(f"{path.name} is not text in UTF-8.") from None
     except OSError as error:
         raise StudyFileError(f"{path.name} cannot be read: {error.strerror}.") from None
 
@@ -133,16 +133,18 @@ def _read(path: Path) -> str:
 def _parse(name: str, text: str) -> dict:
     if zero := re.search(r"\\u0000|\\U0{8}", text):
         line = text.count("\n", 0, zero.start()) + 1
-        raise StudyFileError(f"{name}, line {line}: {zero[0]} is no character that can be stored.")
+        raise StudyFileError(f"{name}, line {line}: {zero[0]} cannot be stored.")
     try:
         return tomllib.loads(text)
     except ValueError as error:  # Not only of TOML: numbers can be too long for Python.
         what, _, place = str(error).rpartition(" (at ")
         at_end = f"line {len(text.splitlines())}"
         line = place.partition(",")[0] if place.startswith("line") else at_end
-        raise StudyFileError(f"{name}, {line}: this is no TOML ({what.lower()}).") from None
+        raise StudyFileError(f"{name}, {line}: this is not TOML ({what.lower()}).") from None
     except RecursionError:
-        raise StudyFileError(f"{name} is no study file: lists in lists without end.") from None
+        raise StudyFileError(
+            f"{name} is not a study file: its lists are nested too deeply."
+        ) from None
 
 
 def _lines(text: str) -> Iterator[tuple[tuple[str, ...], int]]:

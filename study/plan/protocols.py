@@ -17,14 +17,14 @@ class Protocol:
     """A way to show a pair of pictures and to ask about it.
 
     Attributes:
-        name: in the study file and in reports.
+        name: what the study file and reports call it.
         texts: {key: English text}, for `study.plan.texts.Texts`.
         consent, instructions, debrief: keys of what raters read before they agree, before the first
             pair and at the end.
         question, keys: keys of what they are asked at a pair, and by which keys they answer.
         alts: keys of the alternative texts of the two pictures.
         feedback: key of what is said after a practice pair, of its condition and the stored value.
-        pairs, practice: how many, where the study file does not say.
+        pairs, practice: numbers of pairs where the study file does not say.
         seconds: time that a rater takes for a pair, to estimate how long a session takes.
         beside: what a picture in colour stands beside: "gray", its grayscale version, on the left;
             or "control", the same picture in true colours, on a random side. In the latter case

@@ -4,7 +4,7 @@
     python -m study.prepare --texts > german.toml        # what raters read, to translate
     python -m study.prepare apples.toml --data DIR
 
-judges the study file, draws the pictures by a recorded seed, makes each in every arm, and stores
+checks the study file, draws the pictures by a recorded seed, makes each in every arm, and stores
 all of it with its hashes. Until the first answer to a pair the study may be prepared anew; from
 then on it cannot change, but a copy with a new name can. Without a file the flags describe a study
 on Fruits-360 or, with `--rendered`, on fruit drawn by the program. The web page offers the newest.

@@ -82,7 +82,7 @@ def _said(question: Question, value: object, config: StudyConfig) -> str:
             raise StudyError(config.texts.bad_answer)
         return value
     said = "" if value is None else str(value).strip()
-    said = said.encode(errors="replace").decode()  # Half a surrogate pair is no character.
+    said = said.encode(errors="replace").decode()  # Half of a surrogate pair is not a character.
     if len(said) > COMMENT_LIMIT:
         raise StudyError(config.filled("comment_too_long", limit=COMMENT_LIMIT))
     return said

@@ -39,7 +39,7 @@ class Identity:
         """The identity in the parameters of an address; None: they name nobody.
 
         Raises:
-            ValueError: what they say is no name, such as a recruiting service's placeholder.
+            ValueError: a name in them is empty, too long or a recruiting service's placeholder.
         """
         if not parameters.keys() & {*NAMES, *VISIT}:
             return None
@@ -49,7 +49,7 @@ class Identity:
             len(part) <= MAX_ID and part.isprintable() and "{{" not in part for part in said
         )
         if not said[0] or rater_number(said[0]) is not None or not plain:
-            raise ValueError(f"no names: {said}")
+            raise ValueError(f"not the names of a rater and a visit: {said}")
         return cls(*said)
 
 

@@ -39,7 +39,7 @@ class Version:
 
 
 @dataclass(frozen=True)
-class Shown:
+class GalleryPicture:
     """A picture of the gallery."""
 
     name: str
@@ -93,13 +93,13 @@ def _plots(source: Source, report: Report) -> list[tuple[str, Markup]]:
     ]
 
 
-def _gallery(study: Frozen, report: Report) -> list[Shown]:
+def _gallery(study: Frozen, report: Report) -> list[GalleryPicture]:
     """The pictures with their versions and what they scored, in the order of `report`."""
     images = {picture.name: picture for picture in study.pictures}
     scored = {each.picture: each for each in report.pictures}
     scored |= {name: PictureScores(name, None, {}) for name in images if name not in scored}
     return [
-        Shown(
+        GalleryPicture(
             wording.printable(name, 120),
             _data_uri(images[name].gray),
             [

@@ -32,12 +32,12 @@ BOOTSTRAP = (
     "The bootstrap interval, raters and pictures resampled, allows for other raters and other"
     " pictures."
 )
-PUBLISHED = "Published: the means of four raters in Leisher & Martin's paper."
+PUBLISHED_NOTE = "Published: the means of four raters in Leisher & Martin's paper."
 PAPER_DESIGN = (
     "In the paper's design a picture is always control or always generated. A by-participant test"
     " then says nothing about other pictures; the by-item test does."
 )
-RECOMMENDED = "the tests to read, each for what it generalizes to; the others are for reference."
+STRONG_ROWS = "the tests to read, each for what it generalizes to; the others are for reference."
 DESIGNS = {"counterbalanced": "counterbalanced design", "paper": "the paper's design"}
 # Largest number of raters who failed a quality check that are named.
 NAMED = 12
@@ -128,11 +128,11 @@ def _means(report: Report) -> Section:
     said = [
         "Mean: the mean of the lists' means of rater means; sd: that of single ratings.",
         T_INTERVAL,
+        BOOTSTRAP,
     ]
-    said.append(BOOTSTRAP)
     if any(not math.isnan(row.published) for row in report.conditions):
         columns.append(Column("published", lambda row: f"{row.published:g}"))
-        said.append(PUBLISHED)
+        said.append(PUBLISHED_NOTE)
     table = table_of(columns, _without_failed(report, "conditions"), " ".join(said))
     return Section("Ratings", table=table, points=_notes(report.conditions))
 
@@ -163,9 +163,9 @@ def _rates(report: Report) -> Section:
 
 def _overview(report: Report) -> Section:
     """Every two conditions compared."""
-    form, unit = (exactly, "points")
+    form, unit = exactly, "points"
     if report.fooling:
-        form, unit = (percentage_points, "percentage points")
+        form, unit = percentage_points, "percentage points"
     limits = percentage_points if report.fooling else decimals
     best = report.best
     columns = [
@@ -220,7 +220,7 @@ def _comparison(report: Report, comparison: Comparison) -> Section:
     return Section(
         f"Difference {comparison.name}",
         " ".join(said),
-        replace(tests, strong=RECOMMENDED),
+        replace(tests, strong=STRONG_ROWS),
         tuple(_remarks(report, comparison)),
     )
 

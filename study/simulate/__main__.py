@@ -57,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--raters", type=_numbers, default=[8, 12, 24], metavar="N,N,...")
     add("--paper", action="store_true", help="the paper's design, not the counterbalanced one")
     add("--pictures", type=int, default=defaults.pictures)
-    add("--margin", type=_positive, default=1.0, help="of the equivalence test, in points")
+    add("--margin", type=_positive, default=1.0, help="margin of the equivalence test, in points")
     for name in SPREADS:
         text = f"default: {getattr(defaults, name)}"
         add(f"--{name.replace('_', '-')}", type=_spread, default=getattr(defaults, name), help=text)
@@ -66,10 +66,15 @@ def _parser() -> argparse.ArgumentParser:
     add = command.add_argument
     add("--into", metavar="URL", required=True, help="the database; a new one gets the ready study")
     cli.add_study(command)
-    add("--raters", type=_count, default=24, help="how many (default: %(default)s)")
-    add("--lazy", type=int, default=0, help="of them, without care (default: %(default)s)")
+    add("--raters", type=_count, default=24, help="number of raters (default: %(default)s)")
+    add(
+        "--lazy",
+        type=int,
+        default=0,
+        help="how many of them answer carelessly (default: %(default)s)",
+    )
     add("--effect", type=_points, default=1.0, help="control minus model, in points (default: 1)")
-    add("--seed", type=int, default=0, help="of what they think (default: %(default)s)")
+    add("--seed", type=int, default=0, help="seed of their opinions (default: %(default)s)")
     return parser
 
 
@@ -136,7 +141,7 @@ def _count(text: str) -> int:
 
 def _points(text: str) -> float:
     if not -10 <= (value := float(text)) <= 10:
-        raise argparse.ArgumentTypeError(f"on a scale from 0 to 10 no difference is {text}")
+        raise argparse.ArgumentTypeError(f"{text} is not a difference on a scale from 0 to 10")
     return value
 
 

@@ -21,7 +21,7 @@ class Population:
         paper: whether the design is the paper's: one list, every picture in one condition.
         uneven: whether the first of the two lists has two thirds of the raters, not half.
         effect: control minus model, in points.
-        mean: of both conditions, in points.
+        mean: mean rating over both conditions, in points.
     """
 
     raters: int = 24

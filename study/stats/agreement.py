@@ -22,7 +22,7 @@ class Agreement:
     need raters who rated the same pictures, so they are over those who rated all of them,
     `complete` of the `raters`, and "all" has none. `alpha` is Krippendorff's for interval data
     (Krippendorff 2011): over all raters, with gaps allowed, without an interval. NaN where
-    undefined, and `note` says why; so are estimates outside -1 to 1, which are no correlations.
+    undefined and where an estimate lies outside -1 to 1; `note` says why.
     """
 
     condition: str

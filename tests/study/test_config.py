@@ -194,11 +194,11 @@ def test_the_papers_mode_compares_two_arms(file):
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("title = ", "study.toml, line 1: this is no TOML (invalid value)."),
-        ("a = 1\nb = [1,", "study.toml, line 2: this is no TOML (unclosed array)."),
-        ("a = 1\na = 2\n", "study.toml, line 2: this is no TOML (cannot overwrite a value)."),
-        ('a = 1\nb = "\\u0000"', "study.toml, line 2: \\u0000 is no character that can be stored."),
-        (f"seed = {'1' * 5000}", "study.toml, line 1: this is no TOML"),
+        ("title = ", "study.toml, line 1: this is not TOML (invalid value)."),
+        ("a = 1\nb = [1,", "study.toml, line 2: this is not TOML (unclosed array)."),
+        ("a = 1\na = 2\n", "study.toml, line 2: this is not TOML (cannot overwrite a value)."),
+        ('a = 1\nb = "\\u0000"', "study.toml, line 2: \\u0000 cannot be stored."),
+        (f"seed = {'1' * 5000}", "study.toml, line 1: this is not TOML"),
         ("a = 1\n" * 20_000, "study.toml is too large for a study file."),
     ],
 )
@@ -211,7 +211,7 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path):
     (tmp_path / "latin.toml").write_bytes('title = "Größe"'.encode("latin-1"))
     for name, sentence in (
         ("none.toml", "There is no file"),
-        ("latin.toml", "latin.toml is no text in UTF-8."),
+        ("latin.toml", "latin.toml is not text in UTF-8."),
         (".", "is a folder, not a study file."),
     ):
         with pytest.raises(StudyError, match=sentence):
@@ -246,7 +246,7 @@ def test_any_value_is_taken_or_told_in_a_sentence(tmp_path_factory, field, value
         sentence = str(error)
         assert sentence.isprintable(), "one line"
         named = sentence.startswith(f"any.toml, line 1: {field} ") or field == "arms"
-        assert named or "is no character that can be stored" in sentence
+        assert named or "cannot be stored" in sentence
         assert len(sentence) < 250
         for jargon in ("pydantic", "Value error", "Input", "Undefined", "kind"):
             assert jargon not in sentence

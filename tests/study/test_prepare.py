@@ -447,7 +447,7 @@ def test_weights_can_be_a_file_beside_the_study_file(tmp_path):
         (["--weights", "nobody"], "There are no weights 'nobody'"),
         (["--data", "/nowhere"], "holds no Fruits-360 pictures"),
         (["--rendered", "--data", "x"], "--rendered needs no --data; leave one of them out."),
-        (["--db", "nonsense"], "is no database URL"),
+        (["--db", "nonsense"], "is not a database URL"),
         (["--db", "sqlite://"], "A database in memory keeps nothing; name a file"),
         (["--db", "mysql+pymysql://me@host/x"], "driver pymysql is not installed"),
         (["--db", "sqlite:////nowhere/at/all.sqlite"], "cannot be opened"),

@@ -144,7 +144,7 @@ def test_power_command(capsys):
     ("arguments", "sentence"),
     [
         ("power --effect 1 --raters 8,x", "'x' is not a whole number of 2 or more"),
-        ("power --effect 20", "on a scale from 0 to 10 no difference is 20"),
+        ("power --effect 20", "20 is not a difference on a scale from 0 to 10"),
         ("power --effect 1 --raters 1", "'1' is not a whole number of 2 or more"),
         ("power --effect 1 --pictures 7", "an even number of pictures, 4 or more, not 7"),
         ("power --effect 1 --noise-sd -1", "a standard deviation is 0 or more"),
