@@ -10,7 +10,8 @@ of pictures that the lists swap). How often each errs is in results/study-design
 There is one estimate of the difference: the mean of the lists' means of the raters' differences, as
 in a two-period crossover (Hills & Armitage 1979), whose sequences are here the lists and whose
 periods are the sets of pictures that the lists swap. The plain mean over raters would be biased by
-the pictures of the larger list. Each function takes the cells of two conditions, as `Ratings.cells` gives them.
+the pictures of the larger list. Each function takes the cells of two conditions, as `Ratings.cells`
+gives them.
 """
 
 import math
