@@ -162,7 +162,7 @@ def main(argv: list[str] | None = None, *, root: Path = ROOT) -> int:
         before = file.read_text()
         try:
             after = filled(before, root / "results")
-        except FiguresError as error:
+        except (FiguresError, OSError) as error:
             print(f"model.evaluate.published: {file.relative_to(root)}: {error}", file=sys.stderr)
             return 2
         if after != before:

@@ -42,6 +42,13 @@ def test_the_command_replaces_what_is_between_the_markers_and_nothing_else(tmp_p
     assert main([], root=tmp_path) == 0 and capsys.readouterr().out == ""
 
 
+def test_figures_that_nobody_measured_are_one_sentence(tmp_path: Path, capsys):
+    (tmp_path / "README.md").write_text("<!-- figures:paper -->\n<!-- /figures -->\n")
+    assert main([], root=tmp_path) == 2
+    said = capsys.readouterr().err
+    assert "README.md" in said and "scorecard.json" in said and said.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("page", "told"),
     [
