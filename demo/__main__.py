@@ -81,12 +81,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     for what, said in (
         ("requests", "POST requests that one address may send"),
-        ("uploads", "photos that one address may upload, one for each 10 MB"),
+        ("uploads", "photos, one for each 10 MB, that one address may upload"),
         ("reads", "GET requests that one address may send"),
     ):
         add(
             f"--{what}-per-minute",
-            type=int,
+            type=_number,
             default=getattr(Limits, what),
             metavar="N",
             help=f"{said} a minute; 0: any number (default: %(default)s)",
@@ -98,6 +98,12 @@ def _parser() -> argparse.ArgumentParser:
         help="info logs every request, as JSON on stderr (default: %(default)s)",
     )
     return parser
+
+
+def _number(given: str) -> int:
+    if not given.isdecimal():
+        raise argparse.ArgumentTypeError(f"{given!r} is not a number from 0 on")
+    return int(given)
 
 
 def _root_path(given: str) -> str:

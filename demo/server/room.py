@@ -12,5 +12,8 @@ SPARE_BYTES = 2**30
 def has_room() -> bool:
     """Whether there is space for another photo."""
     folder = upload_folder()
-    folder.mkdir(parents=True, exist_ok=True)  # systems delete folders that are long unused
-    return shutil.disk_usage(folder).free >= SPARE_BYTES
+    try:
+        folder.mkdir(parents=True, exist_ok=True)  # systems delete folders that are long unused
+        return shutil.disk_usage(folder).free >= SPARE_BYTES
+    except OSError:
+        return False

@@ -200,6 +200,12 @@ def test_a_full_disk_takes_no_more_photos_but_answers(client, monkeypatch):
     assert client.post("/answer").is_success
 
 
+def test_a_folder_of_uploads_that_cannot_be_made_takes_no_photos(client, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "file" / "uploads"))
+    assert client.post(UPLOAD).status_code == 507
+
+
 @pytest.fixture(scope="module")
 def gradio_routes() -> set[str]:
     """Every route of Gradio's own."""

@@ -506,6 +506,12 @@ def test_a_path_behind_a_proxy_begins_with_a_slash(capsys):
     assert "'fruit' is not a path such as /fruit" in capsys.readouterr().err
 
 
+def test_a_limit_below_zero_is_one_sentence(capsys):
+    with pytest.raises(SystemExit):
+        demo.main(["--uploads-per-minute", "-5"])
+    assert "'-5' is not a number from 0 on" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("port", ["taken", "99999"])
 def test_a_port_that_cannot_be_had_is_one_sentence(server, port, capsys):
     port = str(server.port) if port == "taken" else port
