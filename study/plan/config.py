@@ -190,6 +190,12 @@ class StudyConfig(Part):
         return {arm_label(arm): arm for arm in self.arms if arm != CONTROL}
 
     @property
+    def names_models(self) -> bool:
+        """Whether models tell pictures apart in place of conditions: there are several, or each
+        stands beside a control."""
+        return len(self.models) > 1 or self.task.beside == "control"
+
+    @property
     def task(self) -> Protocol:
         """What raters do at a pair, as the protocol declares it."""
         return PROTOCOLS[self.protocol]

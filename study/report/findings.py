@@ -145,7 +145,7 @@ def findings(source: Source) -> Report:
 
 
 def _models(source: Source) -> tuple[str, ...]:
-    if source.study and source.names_models:
+    if source.study and source.study.config.names_models:
         return tuple(source.study.config.models)
     found = tuple(name for name in source.ratings.conditions if name != CONTROL)
     return found or ("generated",)

@@ -126,7 +126,7 @@ def _pictures(study: Frozen) -> Iterator[str]:
             " version each; a rater saw one list."
         )
     yield "All versions of a picture have its luminance, its size and files of equal length."
-    for model, sha256 in study.weights.items():
+    for model, sha256 in study.manifest["weights"].items():
         yield f"SHA-256 of the weights of {model}: {sha256}."
     yield (
         "SHA-256 of the manifest, which names every picture, version and text by its own hash:"

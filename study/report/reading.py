@@ -18,7 +18,6 @@ from study.report.source import (
     Picture,
     Sessions,
     Source,
-    names_models,
     people_or_programs,
 )
 from study.stats.ratings import CONTROL
@@ -72,7 +71,7 @@ def read_database(url: str | None, name: str | None, *, pictures: bool = False) 
         name = study.name
     table, checks = queries.ratings(engine, name), queries.checks(engine, name)
     config = frozen.config
-    if names_models(config):
+    if config.names_models:
         table["condition"] = table["arm"]
         arms = [CONTROL, *config.models]  # whose order all tables follow
         table = table.sort_values("condition", key=lambda arm: arm.map(arms.index), kind="stable")
@@ -90,21 +89,19 @@ def read_database(url: str | None, name: str | None, *, pictures: bool = False) 
 
 
 def _frozen(study: Study, pictures: list[Picture]) -> Frozen:
-    manifest = study.manifest
     return Frozen(
         config=StudyConfig.frozen(study.config),
         pictures_from=study.pictures_from,
         created_at=study.created_at,
-        manifest=manifest,
+        manifest=study.manifest,
         manifest_sha256=study.manifest_sha256,
-        weights=manifest["weights"],
         pictures=pictures,
     )
 
 
 def _pictures(session: Session, study: Study) -> list[Picture]:
     """The pictures that raters rate, control first among the colours of each."""
-    by_model = names_models(StudyConfig.frozen(study.config))
+    by_model = StudyConfig.frozen(study.config).names_models
     stimuli = session.scalars(
         sa.select(Stimulus)
         .where(Stimulus.study_id == study.id, Stimulus.purpose == "main")

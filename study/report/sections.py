@@ -230,8 +230,6 @@ def _remarks(report: Report, comparison: Comparison) -> list[str]:
     said = [PAPER_DESIGN] if report.design == "paper" else []
     said += [test.note for test in comparison.rows()]
     if mixed := comparison.tests.mixed:
-        if not mixed.converged and mixed.fallback and not mixed.fallback.note:
-            said.append(f"In its place: {mixed.fallback.method}, {p_value(mixed.fallback.p)}.")
         said.append(mixed.spread)
     said.append(_equivalence(comparison.equivalence))
     return [text for text in dict.fromkeys(said) if text and text not in report.caveats]

@@ -41,14 +41,13 @@ class Picture:
 
 @dataclass(frozen=True)
 class Frozen:
-    """What is fixed of a study in the database; `weights` are the SHA-256 of each model's."""
+    """What is fixed of a study in the database."""
 
     config: StudyConfig
     pictures_from: str
     created_at: datetime
     manifest: dict
     manifest_sha256: str
-    weights: dict[str, str]
     pictures: list[Picture]
 
 
@@ -83,16 +82,6 @@ class Source:
     def binary(self) -> bool:
         """Whether a rating is 1 where the rater was fooled, else 0."""
         return self.protocol.answered_by == "sides"
-
-    @property
-    def names_models(self) -> bool:
-        """See the function of this name; a file names conditions or models itself."""
-        return self.study is not None and names_models(self.study.config)
-
-
-def names_models(config: StudyConfig) -> bool:
-    """Whether the model stands in the place of the condition: of several, or beside a control."""
-    return len(config.models) > 1 or config.task.beside == "control"
 
 
 def people_or_programs(source: Source, sessions: dict[bool, Sessions] | None = None) -> Source:

@@ -5,7 +5,8 @@ and -1/2 for the model (Baayen, Davidson & Bates 2008); without a random effect 
 pictures where each picture has one condition only. statsmodels tests with z, which treats the
 standard error as known: with few raters and pictures p is too small (how much:
 results/study-design/README.md). The report therefore recommends the quasi-F test of
-`study.stats.contrasts`, which is also the fallback, and takes the standard deviations from here.
+`study.stats.contrasts`, also where this model cannot be fitted, and takes the standard deviations
+from here.
 """
 
 import math
@@ -15,7 +16,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from study.stats.contrasts import OTHER_BOTH, Contrast, is_nested, quasi_f
+from study.stats.contrasts import OTHER_BOTH, is_nested, quasi_f
 from study.stats.ratings import Cells
 
 # Number of ratings up to which the model is fitted; the time grows faster than their number.
@@ -36,13 +37,12 @@ WORDS = {
 class MixedModel:
     """Control minus model with its 95% Wald interval, and the sd of every random effect.
 
-    NaN where there is none; `fallback` is the test to read where the model did not converge.
+    NaN where there is none, and `note` says why.
     """
 
     formula: str
     converged: bool
     note: str
-    fallback: Contrast | None = None
     mean: float = math.nan
     se: float = math.nan
     ci_low: float = math.nan
@@ -87,14 +87,12 @@ def mixed_model(cells: Cells) -> MixedModel:
     1.92, residual sd 1.03, True
     """
     formula = NESTED_FORMULA if is_nested(cells) else FORMULA
-    fallback = quasi_f(cells)
     stands_in = "The quasi-F test stands in for it."
     if np.isfinite(cells.y).sum() > LARGEST:
         note = f"With more than {LARGEST} ratings the mixed model is not fitted. {stands_in}"
-        return MixedModel(formula, False, note, fallback)
-    if fallback.note:
-        note = f"The mixed model cannot be fitted. {fallback.note}"
-        return MixedModel(formula, False, note, fallback)
+        return MixedModel(formula, False, note)
+    if reason := quasi_f(cells).note:
+        return MixedModel(formula, False, f"The mixed model cannot be fitted. {reason}")
     rating, fixed, effects = effects_of(cells.y)
     if formula == NESTED_FORMULA:
         del effects["picture_effect"]
@@ -102,12 +100,12 @@ def mixed_model(cells: Cells) -> MixedModel:
         fit = fit_crossed(rating, fixed, effects)
     except (np.linalg.LinAlgError, ValueError):
         note = f"The mixed model could not be fitted. {stands_in}"
-        return MixedModel(formula, False, note, fallback)
+        return MixedModel(formula, False, note)
     with np.errstate(invalid="ignore"):  # of a variance below zero
         mean, se = float(fit.fe_params[1]), float(fit.bse_fe[1])
     if not fit.converged or not se > 0:
         note = f"The mixed model did not converge. {stands_in}"
-        return MixedModel(formula, False, note, fallback)
+        return MixedModel(formula, False, note)
     sd = dict(zip(effects, np.sqrt(fit.vcomp).tolist(), strict=True))
     gone = " and ".join(WORDS[name] for name, value in sd.items() if value < 0.01)
     note = "The mixed model converged" + f" with no variance left between {gone}" * bool(gone)
