@@ -38,12 +38,13 @@ AT_ONCE = 500
 
 UPLOAD_ROUTE = "/gradio_api/upload"
 # What the page and programs that call it ask Gradio for. Gradio has more routes, some of which
-# fetch addresses, keep files for good or start programs at a stranger's word.
+# fetch addresses, keep files for good, start programs at a stranger's word, or end the turn of a
+# colorization that goes on (/cancel), so that one visitor has any number of them under way.
 GRADIO_ROUTES = (
     *("/", "/config", "/favicon.ico", "/robots.txt", "/theme.css"),
     *("/assets/{path:path}", "/static/{path:path}", "/svelte/{path:path}"),
     *("/gradio_api/info", "/gradio_api/info/", "/gradio_api/app_id"),
-    *("/gradio_api/heartbeat/{session_hash}", "/gradio_api/cancel", "/gradio_api/reset"),
+    "/gradio_api/heartbeat/{session_hash}",
     *("/gradio_api/queue/join", "/gradio_api/queue/data", "/gradio_api/run/{api_name}"),
     *("/gradio_api/call/{api_name}", "/gradio_api/call/{api_name}/{event_id}"),
     *("/gradio_api/call/v2/{api_name}", "/gradio_api/call/v2/{api_name}/{event_id}"),

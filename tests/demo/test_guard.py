@@ -37,6 +37,7 @@ CLOSED = {
     "/gradio_api/stream/{session_hash}/{run}/{component_id}/playlist.m3u8",
     "/gradio_api/stream/{session_hash}/{run}/{component_id}/{segment_id}.{ext}",
     "/gradio_api/stream/{session_hash}/{run}/{component_id}/playlist-file",
+    *("/gradio_api/cancel", "/gradio_api/reset"),
     *("/gradio_api/reset/", "/gradio_api/run/{api_name}/", "/gradio_api/api/{api_name}"),
     *("/gradio_api/api/{api_name}/", "/gradio_api/call/{api_name}/"),
     *("/gradio_api/call/v2/{api_name}/", "/gradio_api/component_server"),
@@ -226,6 +227,7 @@ def test_each_of_gradios_routes_is_known_to_be_needed_or_closed(gradio_routes):
     "path",
     [
         *("/gradio_api/vibe-code", "/gradio_api/deep_link?session_hash=x", "/monitoring/summary"),
+        "/gradio_api/cancel",
         *("/gradio_api/proxy=http://192.0.2.1/x.png", "/gradio_api/file/http://192.0.2.1/x.png"),
         *("/gradio_api/file=http://192.0.2.1/x.png", "/gradio_api/file=HTTPS://192.0.2.1/x.png"),
         *("//gradio_api/vibe-code", "/gradio_api/%76ibe-code", "/GRADIO_API/vibe-code"),
