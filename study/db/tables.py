@@ -57,9 +57,9 @@ class Study(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(unique=True)
-    pictures_from: Mapped[str]  # where its pictures come from, in words for people
+    pictures_from: Mapped[str]  # the source of its pictures, in words for people
     seed: Mapped[int] = mapped_column(sa.BigInteger)
-    config: Mapped[dict]  # of study.plan.config.StudyConfig
+    config: Mapped[dict]  # a study.plan.config.StudyConfig as JSON
     manifest: Mapped[dict] = mapped_column(deferred=True)  # hashes and versions
     manifest_sha256: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(default=now)
@@ -132,7 +132,7 @@ class RatingSession(Base):
     rater_id: Mapped[int] = mapped_column(sa.ForeignKey("rater.id"))
     token: Mapped[str] = mapped_column(unique=True)
     list_name: Mapped[str]
-    consent_sha256: Mapped[str]  # of the text that the rater agreed to
+    consent_sha256: Mapped[str]  # hash of the text that the rater agreed to
     consented_at: Mapped[datetime] = mapped_column(default=now)
     seen_at: Mapped[datetime] = mapped_column(default=now)  # the last sign of life
     finished_at: Mapped[datetime | None]  # the time of the last rating
@@ -162,14 +162,14 @@ class Trial(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     session_id: Mapped[int] = mapped_column(sa.ForeignKey("session.id"), index=True)
     stimulus_token: Mapped[str] = mapped_column(sa.ForeignKey("stimulus.token"))
-    position: Mapped[int]  # from 1; practice pairs have 0 and below
+    position: Mapped[int]  # counted from 1; practice pairs have 0 and below
     token: Mapped[str] = mapped_column(unique=True)
     # tokens by which this rater's browser fetches the two pictures
     first_token: Mapped[str] = mapped_column(unique=True)
     second_token: Mapped[str] = mapped_column(unique=True)
-    side: Mapped[str | None]  # where the fake stands, in a pair of true and fake
-    given_at: Mapped[datetime | None]  # when the pictures' tokens left the server
-    shown_at: Mapped[datetime | None]  # when the pair was handed out to be seen
+    side: Mapped[str | None]  # the fake's, in a pair of true and fake
+    given_at: Mapped[datetime | None]  # time at which the pictures' tokens left the server
+    shown_at: Mapped[datetime | None]  # time at which the pair was handed out to be seen
     stimulus: Mapped[Stimulus] = relationship()
     rating: Mapped["Rating | None"] = relationship()
 
@@ -195,7 +195,7 @@ class Rating(Base):
     step: Mapped[float]
     choice: Mapped[str | None]
     rated_at: Mapped[datetime] = mapped_column(default=now)
-    response_ms: Mapped[float | None]  # from the pair in sight to the answer
+    response_ms: Mapped[float | None]  # time from the pair in sight to the answer
     viewport_width: Mapped[int | None]  # CSS pixels
     viewport_height: Mapped[int | None]
     pixel_ratio: Mapped[float | None]  # screen pixels for each of them

@@ -27,7 +27,7 @@ from study.plan.texts import Texts
 CONTROL = "control"  # The arm in true colours.
 SECONDS_BESIDES = 60  # Time that a rater takes for all but the pairs, in seconds.
 # Sides of a picture on the page, in CSS pixels: in a window of 600 or more, and in a narrower one.
-SIDE, NARROW_SIDE = 256, 160
+SHOWN_SIDE, NARROW_SIDE = 256, 160
 SLUG = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 Line = Annotated[str, Field(max_length=500)]
 

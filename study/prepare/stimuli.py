@@ -124,7 +124,9 @@ def draw(pool: Pool, main: int, extra: int, rng: np.random.Generator) -> tuple[l
     """
     wanted = design.kinds_of_pairs(main, rng, sorted(pool))
     also = design.kinds_of_pairs(extra, rng, sorted(pool))
-    most = math.ceil(main / len(pool)) + math.ceil(extra / len(pool))  # of a kind, by any seed
+    most = math.ceil(main / len(pool)) + math.ceil(
+        extra / len(pool)
+    )  # needed of a kind, whatever the seed
     chosen: list[Photo] = []
     others: list[Photo] = []
     for kind in sorted(pool):

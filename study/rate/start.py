@@ -1,4 +1,4 @@
-"""How a rater's session starts: who comes, on which list, with which trials in which order."""
+"""How a rater's session starts: the rater's identity, list and trials, in a random order."""
 
 import hashlib
 import secrets

@@ -14,13 +14,13 @@ from sqlalchemy import Engine
 
 from study.db.engine import reading
 from study.db.queries import check_frozen, find_study, storage_key
-from study.plan.config import NARROW_SIDE, SIDE, StudyConfig
+from study.plan.config import NARROW_SIDE, SHOWN_SIDE, StudyConfig
 from study.plan.protocols import SCALE_MAX
 from study.plan.questions import COMMENT_LIMIT
 from study.rate.shown import Shown, heading, markdown, problem
 from study.rate.visits import Visits
 
-CSS = f"""#rate {{ --size: {SIDE}px; --narrow: {NARROW_SIDE}px; }}
+CSS = f"""#rate {{ --size: {SHOWN_SIDE}px; --narrow: {NARROW_SIDE}px; }}
 {Path(__file__).with_suffix(".css").read_text(encoding="utf-8")}"""
 HEAD = f"<script>\n{Path(__file__).with_suffix('.js').read_text(encoding='utf-8')}</script>"
 
@@ -161,7 +161,7 @@ def _instructions(config: StudyConfig) -> Parts:
     with gr.Column(visible=False) as instructions:
         above = gr.HTML()
         gr.Markdown(markdown(config.instructions_text()), elem_id="instructions")
-        gr.Markdown(markdown(config.filled("picture_size", size=SIDE, narrow=NARROW_SIDE)))
+        gr.Markdown(markdown(config.filled("picture_size", size=SHOWN_SIDE, narrow=NARROW_SIDE)))
         understood = _button(config.texts.go_on)
     return {"instructions": instructions, "instructions_heading": above, "understood": understood}
 

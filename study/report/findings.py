@@ -109,7 +109,7 @@ def findings(source: Source) -> Report:
     models = _models(source)
     design = _design(source, models)
     excluded = None
-    if source.checks is not None:  # of the raters whose ratings count
+    if source.checks is not None:  # only raters whose ratings count
         here = set(ratings.table["rater"])
         excluded = tuple(each for each in exclusions(source.checks) if each.rater in here)
     about = Report(

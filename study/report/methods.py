@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from importlib.metadata import version
 
-from study.plan.config import NARROW_SIDE, SIDE, StudyConfig
+from study.plan.config import NARROW_SIDE, SHOWN_SIDE, StudyConfig
 from study.report.findings import Report
 from study.report.sections import BOOTSTRAP, T_INTERVAL
 from study.report.source import Frozen
@@ -96,7 +96,7 @@ def _task(config: StudyConfig) -> Iterator[str]:
         }
     )
     yield (
-        f"Each picture was shown at {SIDE} x {SIDE} CSS pixels, in a narrow window at"
+        f"Each picture was shown at {SHOWN_SIDE} x {SHOWN_SIDE} CSS pixels, in a narrow window at"
         f" {NARROW_SIDE} x {NARROW_SIDE}."
     )
     if config.checks.attention:

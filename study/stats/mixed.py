@@ -101,7 +101,7 @@ def mixed_model(cells: Cells) -> MixedModel:
     except (np.linalg.LinAlgError, ValueError):
         note = f"The mixed model could not be fitted. {stands_in}"
         return MixedModel(formula, False, note)
-    with np.errstate(invalid="ignore"):  # of a variance below zero
+    with np.errstate(invalid="ignore"):  # a variance below zero has no root
         mean, se = float(fit.fe_params[1]), float(fit.bse_fe[1])
     if not fit.converged or not se > 0:
         note = f"The mixed model did not converge. {stands_in}"

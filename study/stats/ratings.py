@@ -77,7 +77,7 @@ class Ratings:
         table = self.table
         if "list" in table and table["list"].notna().all():
             return table.drop_duplicates("rater").set_index("rater")["list"].astype(str)
-        known: list[dict] = []  # for each list, the conditions in which a picture was seen
+        known: list[dict] = []  # conditions of each picture, by list
         found = {}
         for rater, rows in table.groupby("rater", sort=False):
             seen = rows.groupby("picture", sort=False)["condition"].agg(set).to_dict()
@@ -152,7 +152,7 @@ def check_ratings(table: pd.DataFrame, conditions: list[str] | None = CONDITIONS
     if repeated := [name for name in COLUMNS if names.count(name) > 1]:
         raise ValueError(f"The column {', '.join(repeated)} occurs more than once.")
 
-    lines: dict[tuple[str, str, str], int] = {}  # where each cell was first seen
+    lines: dict[tuple[str, str, str], int] = {}  # the first line of each cell
     ratings = []
     for index, *fields in table[COLUMNS].itertuples(name=None):
         line = index + 2
