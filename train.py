@@ -19,7 +19,7 @@ from model.data.fruits360 import DataError
 from model.training.loop import Interrupted, train
 from model.training.recipes import RECIPES, Run
 from model.training.results import Result
-from model.training.sources import load
+from model.training.sources import load_pictures
 from model.weights import weights_path
 
 
@@ -85,7 +85,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     try:
         run = run_of(arguments)
-        training, validation = load(run, **collections.folders_of(arguments))
+        training, validation = load_pictures(run, **collections.folders_of(arguments))
         result = train(run, training, validation, resume=arguments.resume)
     except Interrupted as error:
         print(f"\n{error} Go on with the same command and --resume.", file=sys.stderr)

@@ -27,7 +27,7 @@ HEAD = f"<script>\n{(FOLDER / 'tab.js').read_text(encoding='utf-8')}</script>"
 # All listeners that run a network wait in one queue, `demo.server.internals.FairQueue`.
 NETWORK = {"concurrency_id": "network"}
 PRIVATE = {"api_visibility": "private", "trigger_mode": "always_last"}
-AT_ONCE = {**PRIVATE, "queue": False}
+UNQUEUED = {**PRIVATE, "queue": False}
 QUIET = {**PRIVATE, **NETWORK, "show_progress": "hidden"}
 
 
@@ -113,7 +113,7 @@ def _offer_examples(examples: list[Example], photo: gr.Image) -> None:
     def take_example(event: gr.SelectData) -> str:
         return str(examples[event.index].file)
 
-    gallery.select(take_example, None, photo, **AT_ONCE)
+    gallery.select(take_example, None, photo, **UNQUEUED)
 
 
 def _listen(parts: Parts) -> None:
@@ -131,7 +131,7 @@ def _listen(parts: Parts) -> None:
         **NETWORK,
     )
     painted.failure(
-        handlers.after_error, [photo, shown], pictures, show_progress="hidden", **AT_ONCE
+        handlers.after_error, [photo, shown], pictures, show_progress="hidden", **UNQUEUED
     )
     painted.success(handlers.show_versions, shown, parts.others, **QUIET)
     painted.success(handlers.make_download, shown, parts.download, **QUIET)

@@ -27,7 +27,7 @@ SECONDS = 30
 # Memory that decoding may take, in bytes; 50 megapixels need 800 million in WebP, the worst format.
 MEMORY = 850 * 2**20
 # Number of photos decoded at the same time; others wait.
-AT_ONCE = 2
+DECODED_AT_ONCE = 2
 # Pixels sent between processes in one message, in bytes.
 CHUNK = 2**20
 
@@ -36,7 +36,7 @@ Image.init()  # loads all decoders once; else each process would load them anew
 # The same choice as Python's own: on other systems libraries may not survive a fork.
 _processes = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
 _processes.set_forkserver_preload([__name__])
-_places = threading.BoundedSemaphore(AT_ONCE)
+_places = threading.BoundedSemaphore(DECODED_AT_ONCE)
 
 
 def read_upload(path: Path) -> np.ndarray:

@@ -34,7 +34,7 @@ BODY_BYTES = 2**20
 # Bytes of an upload that count as one; a larger upload counts as several.
 UPLOAD_UNIT = 10 * 2**20
 # Number of requests of one address that may be under way at a time: a class of raters may share it.
-AT_ONCE = 500
+REQUESTS_AT_ONCE = 500
 
 UPLOAD_ROUTE = "/gradio_api/upload"
 # What the page and programs that call it ask Gradio for. Gradio has more routes, some of which
@@ -170,7 +170,7 @@ class Guard:
 
     def _refusal(self, scope: Scope, route: str) -> PlainTextResponse | None:
         address, headers = address_of(scope), Headers(scope=scope)
-        if self.under_way[address] >= AT_ONCE:
+        if self.under_way[address] >= REQUESTS_AT_ONCE:
             return PlainTextResponse("Too many requests at once from this address.", 429)
         reads = scope["method"] in ("GET", "HEAD")
         origin = headers.get("origin")

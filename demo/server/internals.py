@@ -32,7 +32,7 @@ LONGEST_SESSION = 100
 # Longest error message of a component that is passed on, in characters.
 LONGEST_MESSAGE = 200
 # Number of colorizations that run at the same time.
-AT_ONCE = 2
+COLORIZATIONS_AT_ONCE = 2
 # Time that a client has to send the head of a request, in seconds.
 HEAD_SECONDS = 20
 
@@ -59,7 +59,7 @@ class Page(gr.Blocks):
             update_intervals=1,
             max_size=None,
             blocks=self,
-            default_concurrency_limit=AT_ONCE,
+            default_concurrency_limit=COLORIZATIONS_AT_ONCE,
         )
 
     async def preprocess_data(

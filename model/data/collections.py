@@ -66,7 +66,7 @@ def load_more(more: str | Path | None, part: str) -> fruits360.Pictures:
         raise DataError(
             f"{root} holds no pictures for more-{part}: expected DIR/<variety>/*_100.jpg."
         )
-    return fruits360.load(chosen)
+    return fruits360.read_pictures(chosen)
 
 
 def load_photos(photos: str | Path | None, part: str, *, side: int = PHOTO_SIDE) -> Photos:

@@ -168,7 +168,7 @@ def split_files(root: Path, split: str) -> list[Path]:
     return chosen
 
 
-def load(files: list[Path]) -> Pictures:
+def read_pictures(files: list[Path]) -> Pictures:
     """Read `files` into memory with a progress bar, leaving out and naming what is unusable.
 
     Raises:
@@ -200,8 +200,8 @@ def load(files: list[Path]) -> Pictures:
 
 
 def load_split(data: str | Path | None, split: str) -> Pictures:
-    """`load` of `split_files` under `find_root(data)`."""
-    return load(split_files(find_root(data), split))
+    """`read_pictures` of `split_files` under `find_root(data)`."""
+    return read_pictures(split_files(find_root(data), split))
 
 
 def unlike_the_paper(root: Path) -> list[str]:

@@ -16,7 +16,7 @@ TRAINING_SIDE = 320
 EVERY = 4
 
 
-def load(
+def load_pictures(
     run: Run, *, data=None, more=None, photos=None
 ) -> tuple[np.ndarray | Samples, np.ndarray | dict[str, Sequence[np.ndarray]]]:
     """What `train` takes: samples and validation pictures of all three collections, or, for a

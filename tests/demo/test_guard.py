@@ -125,7 +125,7 @@ def test_a_body_that_stops_on_its_way_is_not_waited_for(monkeypatch):
 
 
 def test_an_address_has_so_many_requests_under_way_and_no_more(monkeypatch):
-    monkeypatch.setattr(guard, "AT_ONCE", 2)
+    monkeypatch.setattr(guard, "REQUESTS_AT_ONCE", 2)
 
     async def crowd() -> tuple[int, list[int], int]:
         app, sent = guarded(), asyncio.Event()

@@ -182,7 +182,7 @@ def test_two_run_at_a_time_visitors_take_turns_and_too_many_are_refused(monkeypa
             await calls.push("a5", "alice", 0)
         await calls.push("b0", "bob", 0)
         await calls.push("c0", None, 1)
-        assert len(calls.running) == internals.AT_ONCE == 2
+        assert len(calls.running) == internals.COLORIZATIONS_AT_ONCE == 2
         for count in range(1, 8):
             calls.go_on.release()
             await calls.until(running=min(2, 7 - count), done=count)

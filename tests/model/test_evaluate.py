@@ -31,7 +31,7 @@ def colorizer() -> Colorizer:
 def pictures(rendered_dir: Path) -> fruits360.Pictures:
     """One test picture of each rendered variety."""
     files = fruits360.split_files(rendered_dir, "test")
-    return fruits360.load(list({file.parent.name: file for file in files}.values()))
+    return fruits360.read_pictures(list({file.parent.name: file for file in files}.values()))
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +144,7 @@ def test_real_pictures_are_measured_as_in_training(fruits360_dir, colorizer):
     """The first frame of every variety."""
     files = fruits360.split_files(fruits360.find_root(fruits360_dir), "test")
     first = {file.parent.name: file for file in reversed(files)}
-    pictures = fruits360.load(list(first.values()))
+    pictures = fruits360.read_pictures(list(first.values()))
     figures = evaluate(colorizer, pictures)
     assert figures["pictures"] == len(first) == 25
     expected = evaluation_loss(load_network("paper"), to_lab(pictures.rgb))

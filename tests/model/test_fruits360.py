@@ -23,8 +23,8 @@ from model.data.fruits360 import (
     is_in_paper,
     kind_of,
     list_files,
-    load,
     load_split,
+    read_pictures,
     split_files,
 )
 from model.fruits360 import describe, main
@@ -331,7 +331,7 @@ def test_an_unknown_split_is_answered_with_the_known_ones(rendered_dir, split):
 
 def test_pictures_are_loaded_as_they_are(rendered_dir):
     files = split_files(rendered_dir, "test")
-    pictures = load(files)
+    pictures = read_pictures(files)
     assert pictures.rgb.shape == (36, 100, 100, 3)
     assert pictures.rgb.dtype == np.uint8
     assert pictures.varieties == [file.parent.name for file in files]
@@ -344,7 +344,7 @@ def test_pictures_are_loaded_as_they_are(rendered_dir):
 def test_varieties_carry_their_names_of_2020(rendered_dir, tmp_path):
     (tmp_path / "Test").mkdir()
     (tmp_path / "Test" / "Pear Abate 1").symlink_to(rendered_dir / "Test" / "Pear Rendered Green")
-    assert set(load(list_files(tmp_path, "Test")).varieties) == {"Pear Abate"}
+    assert set(read_pictures(list_files(tmp_path, "Test")).varieties) == {"Pear Abate"}
 
 
 def test_unusable_pictures_are_named_and_counted_and_the_others_loaded(
@@ -360,8 +360,8 @@ def test_unusable_pictures_are_named_and_counted_and_the_others_loaded(
     (variety / "902_100.jpg").touch()
     cv2.imwrite(str(variety / "903_100.jpg"), np.zeros((100, 80, 3), np.uint8))
 
-    pictures = load(list_files(tmp_path, "Test"))
-    np.testing.assert_array_equal(pictures.rgb, load(good).rgb)
+    pictures = read_pictures(list_files(tmp_path, "Test"))
+    np.testing.assert_array_equal(pictures.rgb, read_pictures(good).rgb)
     said = capsys.readouterr().err.splitlines()
     assert said[-1] == "4 of 8 pictures left out."
     assert len(pictures.rejected) == 4 == len(said) - 1

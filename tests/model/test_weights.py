@@ -8,7 +8,7 @@ from skimage.data import brick, page, text
 from model.color import rgb_to_lab
 from model.colorizer.pins import Pin
 from model.colorizer.pipeline import Colorizer
-from model.data.fruits360 import load, split_files
+from model.data.fruits360 import read_pictures, split_files
 from model.data.rendered import VARIETIES, render
 from model.metrics import color_mask, fruit_ciede2000, fruit_mask
 from model.weights import WEIGHTS_FOLDER, available_weights
@@ -34,7 +34,7 @@ def test_colornet_is_the_default_and_small(colornet):
 
 def test_colornet_is_nearer_to_the_truth_than_the_papers_network(colornet, fruits360_dir):
     paper = Colorizer.load("paper")
-    fruit = load(split_files(fruits360_dir, "test")[::100]).rgb
+    fruit = read_pictures(split_files(fruits360_dir, "test")[::100]).rgb
     ours, theirs = (
         np.median([fruit_ciede2000(colorizer.colorize(rgb), rgb) for rgb in fruit])
         for colorizer in (colornet, paper)
