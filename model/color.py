@@ -127,7 +127,7 @@ def _bins_in_gamut() -> np.ndarray:
 
 
 # (260, 2) float32, real a and b of the bin centres that some sRGB colour falls into, after Zhang
-# et al. 2016, section 2.2 (who count 313). Weights depend on their number and order.
+# et al. 2016, section 2.2 (they count 313). Weights depend on their number and order.
 AB_BINS = _bins_in_gamut()
 
 

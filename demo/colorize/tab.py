@@ -32,8 +32,8 @@ QUIET = {**PRIVATE, **NETWORK, "show_progress": "hidden"}
 
 
 class Parts:
-    """The components of the tab, placed as they are made: what is asked for on the left, what is
-    shown on the right."""
+    """The components of the tab, placed as they are made: inputs on the left, results on the
+    right."""
 
     def __init__(self) -> None:
         with gr.Row():

@@ -37,7 +37,7 @@ UPLOAD_UNIT = 10 * 2**20
 REQUESTS_AT_ONCE = 500
 
 UPLOAD_ROUTE = "/gradio_api/upload"
-# What the page and programs that call it ask Gradio for. Gradio has more routes, some of which
+# The routes of Gradio that the page, and programs that call it, need. Others of its routes
 # fetch addresses, keep files for good, start programs at a stranger's word, or end the turn of a
 # colorization that goes on (/cancel), so that one visitor has any number of them under way.
 GRADIO_ROUTES = (

@@ -78,7 +78,7 @@ def place_in(x: float, y: float, shape: tuple, small: tuple) -> tuple[int, int]:
 
 
 def hints_of(pins: Sequence[Pin], shape: tuple, small: tuple) -> np.ndarray:
-    """The network's hints for `pins` in a photo of `shape`, brought to the shape `small`:
+    """The network's hints for `pins` in a photo of `shape`, scaled to the shape `small`:
     (3, h, w) float32, ab and a mask, a square for each pin, later ones over earlier ones."""
     hints = np.zeros((3, *small[:2]), np.float32)
     for pin in pins:

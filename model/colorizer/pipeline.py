@@ -156,7 +156,7 @@ class Colorizer:
             return []
         small, automatic = prepared.small, self._predict(prepared)
         probability = self._distribution(prepared)
-        # on fruit on white the fruit counts, in another photo what has colour; nothing else does
+        # of fruit on white the fruit alone counts, of another photo the parts that have colour
         weight = np.linalg.norm(automatic, axis=-1) if prepared.mask is None else prepared.mask
         weight = weight + np.float32(1e-3)
         fruit = weight > weight.mean() / 2

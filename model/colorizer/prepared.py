@@ -1,4 +1,4 @@
-"""A photo prepared once for all that a network is asked about it: judged, and brought to scale."""
+"""A photo prepared once for everything that a network is asked about it: judged, and scaled."""
 
 from dataclasses import dataclass, replace
 

@@ -1,4 +1,4 @@
-"""Colours predicted for a small picture, brought up to the photo at full size."""
+"""Colours predicted for a small picture, scaled up to the photo at full size."""
 
 import os
 from collections.abc import Iterator

@@ -266,7 +266,7 @@ def shade(albedo, normal, shadow, ambient, shape: Shape) -> np.ndarray:
     """Light that leaves a surface towards the camera, linear, (3, N)."""
     facing, wrap = np.clip(normal[2], 0, 1), shape.translucency
     key = np.clip((KEY_LIGHT @ normal + wrap) / (1 + wrap), 0, 1) * shadow
-    scattered = albedo ** (1 + 1.5 * wrap * (1 - key))  # what comes out in the shade is warmer
+    scattered = albedo ** (1 + 1.5 * wrap * (1 - key))  # light scattered into the shade is warmer
     diffuse = scattered * (1.08 * key + (0.19 + 0.07 * normal[1]) * ambient)
 
     mirror = 2 * facing * normal - np.float32([[0], [0], [1]])

@@ -169,7 +169,7 @@ def split_files(root: Path, split: str) -> list[Path]:
 
 
 def read_pictures(files: list[Path]) -> Pictures:
-    """Read `files` into memory with a progress bar, leaving out and naming what is unusable.
+    """Read `files` into memory with a progress bar, leaving out and naming unusable files.
 
     Raises:
         DataError: not a single usable picture.

@@ -187,7 +187,7 @@ def main(argv: list[str] | None = None) -> int:
     folder = Path("results") / colorizer.name if shipped else colorizer.path.parent
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "scorecard.json"
-    if file.exists():  # what was measured of these weights, and is not now, stays
+    if file.exists():  # earlier figures of these weights that are not measured now stay
         before = json.loads(file.read_text()).items()
         figures = {n: f for n, f in before if f.get("weights_sha256") == sha256} | figures
     file.write_text(json.dumps(figures, indent=2) + "\n")

@@ -124,7 +124,7 @@ def test_a_body_that_stops_on_its_way_is_not_waited_for(monkeypatch):
     assert run(ask(guarded(), "POST", "/answer", asyncio.Event().wait)) == 408
 
 
-def test_an_address_has_so_many_requests_under_way_and_no_more(monkeypatch):
+def test_an_address_has_a_limit_of_requests_under_way(monkeypatch):
     monkeypatch.setattr(guard, "REQUESTS_AT_ONCE", 2)
 
     async def crowd() -> tuple[int, list[int], int]:
@@ -167,7 +167,7 @@ async def ask(app: Guard, method: str, path: str, receive) -> int:
         (Limits(requests=0, uploads=0, reads=3), "GET", "/nowhere", "Too many requests"),
     ],
 )
-def test_one_address_may_send_so_much_a_minute_and_no_more(limits, method, path, sentence):
+def test_an_address_has_a_limit_of_requests_a_minute(limits, method, path, sentence):
     app = guarded(limits)
     answers = [client_of(app).request(method, path) for _ in range(7)]  # the minute may turn
     refused = [answer for answer in answers if answer.status_code == 429]

@@ -513,7 +513,7 @@ def test_a_limit_below_zero_is_one_sentence(capsys):
 
 
 @pytest.mark.parametrize("port", ["taken", "99999"])
-def test_a_port_that_cannot_be_had_is_one_sentence(server, port, capsys):
+def test_a_port_that_cannot_be_used_is_one_sentence(server, port, capsys):
     port = str(server.port) if port == "taken" else port
     assert demo.main(["--port", port, "--db", server.db_url]) == 2
     assert f"demo: port {port} on 127.0.0.1 cannot be used" in capsys.readouterr().err

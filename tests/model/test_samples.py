@@ -50,7 +50,7 @@ def chroma_of(lab8: np.ndarray) -> np.ndarray:
 
 
 def counted(sources: dict, number: int = 200) -> Counter:
-    """How many of so many samples come from each source of `told_apart`."""
+    """How many of this number of samples come from each source of `told_apart`."""
     lab8, _ = Samples(sources, 0, 0).batch(range(number))
     strongest = np.quantile(chroma_of(lab8), 0.9, axis=(1, 2))
     return Counter(min(CHROMA, key=lambda name: abs(CHROMA[name] - s)) for s in strongest)
@@ -158,7 +158,7 @@ def test_backgrounds_come_from_photos_too(red_square, monkeypatch):
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3])
-def test_so_many_samples_have_a_background(red_square, share):
+def test_a_share_of_the_samples_has_a_background(red_square, share):
     lab8, _ = Samples({"classic": [[red_square]]}, 0, share).batch(range(150))
     on_white = (lab8[:, 0] > 250).mean((1, 2)) > 0.1
     assert 1 - on_white.mean() == pytest.approx(share, abs=0.12)
