@@ -17,15 +17,16 @@ def summary_csv(report: Report) -> str:
         {"what": "failed check", "rater": each.rater, "note": each.reasons}
         for each in report.exclusions or ()
     ]
-    if report.simulated:
-        rows = [row | {"simulated": True} for row in rows]
     header = dict.fromkeys(key for row in rows for key, value in row.items() if value is not None)
+    if report.simulated:
+        header["simulated"] = None
+        rows = [row | {"simulated": True} for row in rows]
     return as_csv(list(header), rows)
 
 
 def _difference(report: Report, comparison: Comparison) -> dict[str, object]:
     """The difference with the test that the text shows first."""
-    figures = {"mean", "ci_low", "ci_high", "t", "df", "p", "method", "note"}
+    figures = ("mean", "ci_low", "ci_high", "t", "df", "p", "method", "note")
     test = as_json(report.best(comparison))
     return {
         "what": "difference",
@@ -33,7 +34,7 @@ def _difference(report: Report, comparison: Comparison) -> dict[str, object]:
         "reference": comparison.reference,
         "condition": comparison.condition,
         "p_holm": as_json(comparison.p_holm),
-    } | {key: value for key, value in test.items() if key in figures}
+    } | {key: test[key] for key in figures}
 
 
 def _pictures(report: Report) -> Iterator[dict[str, object]]:

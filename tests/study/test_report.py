@@ -307,8 +307,11 @@ def test_only_unfinished_sessions(write, capsys):
 
 def test_summary_csv(write, tmp_path):
     out = tmp_path / "summary.csv"
-    assert report.main(["--ratings", write(*PAPER_ROWS), "--csv", str(out)]) == 0
+    path = write(*(f"{row},true" for row in PAPER_ROWS), header=f"{HEADER},simulated")
+    assert report.main(["--ratings", path, "--csv", str(out)]) == 0
     summary = pd.read_csv(out)
+    assert ",".join(summary).endswith(",reference,p_holm,t,df,p,method,picture,simulated")
+    assert summary["simulated"].all()
     assert summary["what"].tolist() == ["condition"] * 2 + ["difference"] + ["picture"] * 20
     assert summary["condition"].tolist()[:3] == ["control", "generated", "generated"]
     assert summary["mean"].tolist()[:3] == [8.55, 3.225, 5.325]
