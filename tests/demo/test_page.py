@@ -426,6 +426,7 @@ def test_another_photo_starts_without_pins_and_a_bad_one_leaves_nothing_old(pain
     assert "No preview" not in (page.locator("#photo img").get_attribute("alt") or "")
 
 
+@pytest.mark.process
 def test_pins_vividness_and_alternatives_by_api(painter_url, gray_file):
     client, photo = Client(painter_url, verbose=False), handle_file(gray_file)
     whole = client.predict(photo, api_name="/colorize")

@@ -8,6 +8,7 @@ from PIL import Image
 
 from model.data import rendered
 from model.metrics import fruit_mask
+from model.photos import resize
 
 # Further varieties, two each to train on, to choose by and to report on, and what is drawn there.
 FURTHER_VARIETIES = {
@@ -21,7 +22,10 @@ FURTHER_VARIETIES = {
 
 
 def write_rendered(root: Path) -> None:
-    rendered.write_dataset(root, train_frames=14, test_frames=4)
+    """Nine varieties, 14 and 4 pictures each, drawn at half their size: in a quarter of the time."""
+    rendered.write_dataset(root, train_frames=14, test_frames=4, size=50)
+    for file in root.rglob("*.jpg"):
+        rendered.save(file, resize(np.asarray(Image.open(file)), (100, 100)))
 
 
 def link_varieties(rendered_dir: Path, root: Path) -> None:
