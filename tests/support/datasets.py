@@ -22,7 +22,7 @@ FURTHER_VARIETIES = {
 
 
 def write_rendered(root: Path) -> None:
-    """Nine varieties, 14 and 4 pictures each, drawn at half their size, which takes half the time."""
+    """Nine varieties, 14 and 4 pictures each, drawn at half their size in half the time."""
     rendered.write_dataset(root, train_frames=14, test_frames=4, size=50)
     for file in root.rglob("*.jpg"):
         rendered.save(file, resize(np.asarray(Image.open(file)), (100, 100)))
