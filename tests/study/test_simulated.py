@@ -167,4 +167,4 @@ def test_the_command_fills_a_database_and_says_what_it_did(ready_study, tmp_path
         "study.simulate: There is no study 'nobody'; there are: rendered.\n"
     )
     assert simulate.main(["run", "--into", "nonsense"]) == 2
-    assert "no database URL" in capsys.readouterr().err
+    assert "not a database URL" in capsys.readouterr().err
