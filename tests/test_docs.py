@@ -11,6 +11,7 @@ import pytest
 
 from model.data.collections import SPLITS as MORE_SPLITS
 from model.data.fruits360 import SPLITS
+from model.photos import FORMATS
 from study.plan.config import StudyConfig
 from tests import reference
 from tests.support.server import ROOT
@@ -128,6 +129,11 @@ def test_every_split_is_explained():
     rows = re.findall(r"^\| (`[^|]*) \|", PAGES["docs/data.md"], re.MULTILINE)
     named = {name for row in rows for name in re.findall(r"`([a-z0-9-]+)`", row)}
     assert named == set(SPLITS) | set(MORE_SPLITS)
+
+
+def test_every_format_of_pictures_is_named():
+    (sentence,) = re.findall(r"[^.]* are read,", PAGES["docs/colorize.md"])
+    assert set(FORMATS) <= set(re.findall(r"\w+", sentence))
 
 
 def test_the_licences_and_the_version_are_told():

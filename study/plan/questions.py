@@ -2,7 +2,7 @@
 
 The study file, the texts, the page, the stored answers, the quality checks, the export, the report
 and the simulated raters all read these declarations: a question is added to `QUESTIONS` and to the
-commented study file, `study/prepare/template.toml`.
+commented study file, `study/prepare/template.toml`, which `make docs` copies into the guide.
 """
 
 from collections.abc import Mapping

@@ -32,7 +32,6 @@ def send_person(
 ) -> None:
     """A rater who rates the first pair 1, the second 2...; who gives up at the pair `leave_at`."""
     token, view = begin(engine, STUDY, consent=True, identity=identity)
-    said = {"color_vision": "rather not say", "screen": "not all", "comment": comment}
     measured = {"response_ms": 1500, "viewport_width": 800}
     while not isinstance(view, Finished):
         if isinstance(view, Feedback):
@@ -43,7 +42,7 @@ def send_person(
                 return
             value = view.number
         else:
-            value = said.get(view.step, "read")
+            value = [*view.choices][-1] if view.choices else comment
         view = answer(engine, token, STUDY, view.step, value, measured=measured)
 
 

@@ -13,7 +13,7 @@ from study.db import queries
 from study.db.engine import connect, reading, writing
 from study.db.tables import Base, Event, Participant
 from study.errors import StudyError
-from study.plan.questions import Question
+from study.plan.questions import QUESTIONS, Question
 from study.rate import Feedback, Finished, Identity, answer, begin, go_on, known, resume
 from study.simulate.raters import SimulatedRater, run
 from tests.support.engines import each_engine
@@ -33,8 +33,8 @@ def engine(db_url: str) -> sa.Engine:
         token, view = begin(made, STUDY, consent=True, identity=Identity(name, "S1", "V1"))
         while not isinstance(view, Finished):
             if isinstance(view, Question):
-                value = {"color_vision": "normal", "screen": "all", "comment": COMMENT}
-                view = answer(made, token, STUDY, view.step, value.get(view.step, "read"))
+                value = view.simulated if view.choices else COMMENT
+                view = answer(made, token, STUDY, view.step, value)
             elif isinstance(view, Feedback):
                 view = go_on(made, token, STUDY)
             else:
@@ -57,7 +57,8 @@ def test_all_of_a_rater_is_deleted_and_nothing_of_others(engine, db_url, capsys,
     assert forget.main([*who, "--db", db_url, "--yes"]) == 0
     printed = capsys.readouterr().out
     assert "Rater 2 is forgotten" in printed
-    assert "ratings 7, checks 4, answers 4" in printed
+    checks = 3 + sum(bool(question.check) for question in QUESTIONS)
+    assert f"ratings 7, checks {checks}, answers {len(QUESTIONS)}" in printed
     assert "identities 1" in printed
     assert SECRET not in printed
     after = rows(engine)

@@ -1,5 +1,6 @@
 """A rater's way through a study: nothing lost, nothing twice, nothing given away."""
 
+import json
 import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -47,7 +48,6 @@ from tests.support.tiny_study import NO_QUESTIONS, STUDY, add_study
 
 TEXTS = Texts()
 PLAIN = {"pairs": 4, "practice": 0, "checks": {"attention": False, **NO_QUESTIONS}}
-SAID = {"color_vision": "normal", "screen": "all", "instructions": "read", "comment": "Fine."}
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def take_step(engine: sa.Engine, token: str, view, rating=5):
     if isinstance(view, Pair):
         value = rating(view) if callable(rating) else rating
     else:
-        value = SAID[view.step]
+        value = "Fine." if view is COMMENT else view.simulated
     return answer(engine, token, STUDY, view.step, value)
 
 
@@ -121,15 +121,13 @@ def test_the_whole_way_from_consent_to_the_code(db_url):
     add_study(engine, pairs=4, completion=completion)
     seen = finish(engine, begin(engine, STUDY, consent=True).token)
     assert kinds(seen) == [
-        "color_vision",
-        "screen",
-        "instructions",
+        *(question.step for question in QUESTIONS if not question.after_pairs),
         "practice 1/2",
         "Feedback",
         "practice 2/2",
         "Feedback",
         *(f"pair {number}/5" for number in range(1, 6)),
-        "comment",
+        *(question.step for question in QUESTIONS if question.after_pairs),
         "Finished",
     ]
     assert seen[-1] == Finished(5, "C123", "https://example.org/done")
@@ -144,13 +142,13 @@ def test_the_whole_way_from_consent_to_the_code(db_url):
         "attention": "failed",  # 5 of 10 for a blue apple
         "too fast": "could not run",
         "one answer throughout": "failed",
-        "colour vision": "passed",
-    }
+    } | {question.check: "passed" for question in QUESTIONS if question.check}
     with reading(engine) as database:
         said = dict(database.execute(sa.select(Answer.step, Answer.value)).all())
         events = database.scalars(sa.select(Event.kind).order_by(Event.id)).all()
-    assert said["comment"] == '"Fine."'
-    assert said["color_vision"] == '"normal"'
+    answered = {question.step: question.simulated for question in QUESTIONS}
+    answered["comment"] = "Fine."
+    assert {step: json.loads(value) for step, value in said.items()} == answered
     assert events[0] == "consented"
     assert events.count("rated") == 7
     assert events.count("finished") == 1
@@ -683,7 +681,7 @@ def test_whatever_is_called_in_whatever_order_loses_and_doubles_nothing(many_ses
                 if isinstance(view, Feedback | Finished):
                     view = go_on(engine, token, STUDY)
                 step = getattr(view, "step", "comment")
-                value = one if isinstance(view, Pair) else SAID.get(step)
+                value = one if isinstance(view, Pair) else getattr(view, "simulated", None)
             try:
                 view = answer(engine, token, STUDY, step, value)
                 stored.setdefault(step, value)

@@ -9,10 +9,11 @@ from study.db.engine import writing
 from study.db.tables import Study
 from study.plan import design
 from study.plan.config import StudyConfig
+from study.plan.questions import QUESTIONS
 from study.prepare import manifest, stimuli
 
 STUDY = "tiny"
-NO_QUESTIONS = {"color_vision": False, "screen": False}
+NO_QUESTIONS = {question.step: False for question in QUESTIONS if question.optional}
 
 
 def add_study(engine: sa.Engine, **fields) -> StudyConfig:
