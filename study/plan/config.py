@@ -26,8 +26,8 @@ from study.plan.texts import Texts
 
 CONTROL = "control"  # The arm in true colours.
 SECONDS_BESIDES = 60  # Time that a rater takes for all but the pairs, in seconds.
-# Sides of a picture on the page, in CSS pixels: in a window of 600 or more, and in a narrower one.
-SHOWN_SIDE, NARROW_SIDE = 256, 160
+# Sides of a picture on the page, the second one in a window narrower than the third, in CSS pixels.
+SHOWN_SIDE, NARROW_SIDE, NARROW_BELOW = 256, 160, 600
 SLUG = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 Line = Annotated[str, Field(max_length=500)]
 
@@ -175,7 +175,9 @@ class StudyConfig(Part):
         shown = PROTOCOLS[info.data["protocol"]].shown_arms(labels)
         if pairs % len(shown):
             counted = "even" if len(shown) == 2 else f"a multiple of {len(shown)}"
-            raise ValueError(f"must be {counted}, as many for each of {', '.join(shown)}")
+            *others, last = shown
+            named = f"{', '.join(others)} and {last}"
+            raise ValueError(f"must be {counted}, so that {named} are shown equally often")
         return pairs
 
     @classmethod
@@ -207,7 +209,7 @@ class StudyConfig(Part):
 
     @property
     def shown_pairs(self) -> int:
-        """Pairs that a rater sees after the practice."""
+        """Number of pairs that a rater sees after the practice."""
         return self.pairs + self.checks.attention
 
     @property
@@ -217,9 +219,9 @@ class StudyConfig(Part):
 
     def consent_text(self) -> str:
         """All that a rater agrees to, Markdown."""
-        seconds = SECONDS_BESIDES + self.task.seconds * (self.shown_pairs + self.practice)
-        minutes = max(2, round(seconds / 60))
-        task = self.filled(self.task.consent, pairs=self.shown_pairs, minutes=minutes)
+        pairs = self.practice + self.shown_pairs
+        minutes = max(2, round((SECONDS_BESIDES + self.task.seconds * pairs) / 60))
+        task = self.filled(self.task.consent, pairs=pairs, minutes=minutes)
         return f"{task}\n{self.filled('consent')}"
 
     def instructions_text(self) -> str:
@@ -241,6 +243,8 @@ class StudyConfig(Part):
             "step": f"{self.scale.step:g}",
             "scale_low": self.texts.scale_low,
             "scale_high": self.texts.scale_high,
+            "size": SHOWN_SIDE,  # These two stand in texts that earlier versions froze.
+            "narrow": NARROW_SIDE,
         }
         return getattr(self.texts, key).format(**known | values)
 

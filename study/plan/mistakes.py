@@ -140,7 +140,7 @@ def _parse(name: str, text: str) -> dict:
         what, _, place = str(error).rpartition(" (at ")
         at_end = f"line {len(text.splitlines())}"
         line = place.partition(",")[0] if place.startswith("line") else at_end
-        raise StudyFileError(f"{name}, {line}: this is not TOML ({what.lower()}).") from None
+        raise StudyFileError(f"{name}, {line}: this is not valid TOML ({what.lower()}).") from None
     except RecursionError:
         raise StudyFileError(
             f"{name} is not a study file: its lists are nested too deeply."

@@ -122,9 +122,9 @@ which is why you were not told which was which. Questions: {contact}.
     obvious_missed="rated the obviously wrong picture {value:g}",
     criterion="an obviously wrong picture rated below 5",
     methods=(
-        "Raters saw {pairs} pairs of pictures, one pair at a time and each rater in another random"
-        " order: a grayscale picture and the same picture in colour. They answered “{question}” on"
-        " a scale from 0 (“{scale_low}”) to 10 (“{scale_high}”) in steps of {step}."
+        "Raters saw {pairs} pairs of pictures, one pair at a time and in a different random order"
+        " for each rater: a grayscale picture and the same picture in colour. They answered"
+        " “{question}” on a scale from “{scale_low}” to “{scale_high}” in steps of {step}."
     ),
     columns={
         "rating": ("how good the colours are", "points, 0 (worst) to 10"),
@@ -181,9 +181,9 @@ Questions: {contact}.
     obvious_missed="took the obvious fake for true",
     criterion="an obvious fake found",
     methods=(
-        "Raters saw {pairs} pairs of pictures, one pair at a time and each rater in another random"
-        " order, for {seconds} s: the same picture in true and in generated colours, side by side"
-        " in random places. Then they answered “{question_real_or_fake}”."
+        "Raters saw {pairs} pairs of pictures, one pair at a time, for {seconds} s each and in a"
+        " different random order for each rater: the same picture in true and in generated colours,"
+        " at random on the left or on the right. Then they answered “{question_real_or_fake}”."
     ),
     columns={
         "rating": ("1 if the rater took the true picture for the fake (fooled), else 0", "0, 1"),

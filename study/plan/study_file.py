@@ -14,7 +14,7 @@ def read_study_file(path: Path) -> StudyConfig:
     """The study that a TOML file describes.
 
     Raises:
-        StudyFileError: no such file, no TOML, or mistakes, each on a line of its own.
+        StudyFileError: no such file, no valid TOML, or mistakes, each on a line of its own.
     """
     file = TomlFile(Path(path))
     given, mistakes = file.content, []

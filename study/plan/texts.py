@@ -53,10 +53,7 @@ Questions about the study, or about the data stored about you: {contact}.
 
     # Instructions and practice
     instructions_title: str = "What to do"
-    picture_size: str = """
-Each picture is shown at {size} x {size} CSS pixels, in a window narrower than 600 at
-{narrow} x {narrow}. Please do not zoom.
-"""
+    picture_size: str = "Please do not zoom: all raters should see the pictures at the same size."
     practice_title: str = "Practice"
     practice: str = "Practice comes first and does not count. Practice pairs: {practice}."
     practice_progress: str = "Practice {number} of {total}"

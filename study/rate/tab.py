@@ -161,7 +161,7 @@ def _instructions(config: StudyConfig) -> Parts:
     with gr.Column(visible=False) as instructions:
         above = gr.HTML()
         gr.Markdown(markdown(config.instructions_text()), elem_id="instructions")
-        gr.Markdown(markdown(config.filled("picture_size", size=SHOWN_SIDE, narrow=NARROW_SIDE)))
+        gr.Markdown(markdown(config.filled("picture_size")))
         understood = _button(config.texts.go_on)
     return {"instructions": instructions, "instructions_heading": above, "understood": understood}
 

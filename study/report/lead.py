@@ -44,8 +44,8 @@ def estimate(report: Report, comparison: Comparison) -> str:
 
 def _on_ratings(report: Report) -> Iterator[str]:
     yield (
-        f"{count(report.raters, 'rater')} gave {count(report.ratings, 'rating')} from 0 (worst) to"
-        " 10 (best)."
+        f"{count(report.raters, 'rater')} gave {count(report.ratings, 'rating')} of"
+        f" {count(len(report.pictures), 'picture')}, from 0 (worst) to 10 (best)."
     )
     means = {row.condition: row for row in report.conditions}
     missing = [name for name, row in means.items() if math.isnan(row.mean)]
@@ -93,15 +93,16 @@ def _few(raters: int, smallest: float = 0) -> Iterator[str]:
         )
     elif raters < MANY:
         yield (
-            f"{raters} raters are too few to show that rater means are roughly normally"
-            " distributed, which the interval and the test assume."
+            "The interval and the test assume that rater means are roughly normally distributed,"
+            f" which {raters} raters are too few to check."
         )
 
 
 def _on_rates(report: Report) -> Iterator[str]:
     yield (
-        f"{count(report.raters, 'rater')} looked for the fake in"
-        f" {count(report.ratings, 'pair')}; 50% are taken for true where nobody can tell."
+        f"{count(report.raters, 'rater')} looked for the fake in {count(report.ratings, 'pair')},"
+        f" made from {count(len(report.pictures), 'picture')}; 50% are taken for true where nobody"
+        " can tell."
     )
     for row in report.fooling:
         described = report.described[row.condition]

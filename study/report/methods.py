@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from importlib.metadata import version
 
-from study.plan.config import NARROW_SIDE, SHOWN_SIDE, StudyConfig
+from study.plan.config import NARROW_BELOW, NARROW_SIDE, SHOWN_SIDE, StudyConfig
 from study.report.findings import Report
 from study.report.sections import BOOTSTRAP, T_INTERVAL
 from study.report.source import Frozen
@@ -96,8 +96,9 @@ def _task(config: StudyConfig) -> Iterator[str]:
         }
     )
     yield (
-        f"Each picture was shown at {SHOWN_SIDE} x {SHOWN_SIDE} CSS pixels, in a narrow window at"
-        f" {NARROW_SIDE} x {NARROW_SIDE}."
+        f"Pictures were shown in a web browser at {SHOWN_SIDE} x {SHOWN_SIDE} CSS pixels (nominally"
+        f" 1/96 inch each), or at {NARROW_SIDE} x {NARROW_SIDE} in windows narrower than"
+        f" {NARROW_BELOW} CSS pixels, as on phones."
     )
     if config.checks.attention:
         yield "One pair was the attention check: a picture whose fruit was painted sky blue."
@@ -146,7 +147,7 @@ def _analysis(config: StudyConfig, report: Report) -> Iterator[str]:
             yield f"Every two models were compared by {RECOMMENDED_TESTS['both']}."
     else:
         adjusted = "quasi-F tests"
-        compared = "The difference control minus model"
+        compared = f"The difference control minus {report.models[0]}"
         if len(config.models) > 1:
             compared = "The difference of every two conditions"
         named = "; and by ".join(RECOMMENDED_TESTS[key] for key in report.recommended)

@@ -146,11 +146,11 @@ def differences(ratings: Ratings, report: Report) -> Figure:
             if not math.isnan(test.ci_low):
                 axes.axvspan(test.ci_low, test.ci_high, color=INK, alpha=0.12, lw=0)
             axes.set(yticks=[], ylim=(-0.8, max(1, len(values)) - 0.2))
-            axes.set_ylabel(f"{count(len(values), 'rater')}: {printable(model, 16)}")
+            axes.set_ylabel(count(len(values), "rater"))
+            axes.set_xlabel(f"{printable(comparison.name, 60)} (points)")
             axes.spines["left"].set_visible(False)
         low, high = panels[-1].get_xlim()
         panels[-1].set(xlim=(min(-0.6, low), max(0.6, high)))
-        panels[-1].set_xlabel("control - model (points)")
     return figure
 
 

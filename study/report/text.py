@@ -20,13 +20,15 @@ SIMULATED = (
 
 
 def as_text(report: Report) -> str:
-    """The report, its paragraph first."""
+    """The report, its paragraph first; the hash of what was frozen comes last."""
     first = [*_wrapped(SIMULATED), ""] if report.simulated else []
     if not report.ratings:
         return "\n".join([*first, nothing(report)])
     lines = [*first, *_wrapped(lead(report)), "", *_wrapped(f"Details of {source(report)}")]
     for section in sections(report):
         lines += ["", *_section(section)]
+    if report.manifest_sha256:
+        lines += ["", f"SHA-256 of the study's manifest: {report.manifest_sha256}"]
     return "\n".join(lines)
 
 

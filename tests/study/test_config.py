@@ -1,5 +1,6 @@
 """The study file: what it says is taken, what is wrong in it is named with its line."""
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -78,7 +79,7 @@ WRONG = [  # a field, a value of it, what is said
         "must all be different, and two are called 'x'",
     ),
     ("arms", '["control", 3]', "must be text in quotes, not 3"),
-    ("pairs", "7", "must be even, as many for each of control, colornet"),
+    ("pairs", "7", "must be even, so that control and colornet are shown equally often"),
     ("pairs", "0", "must be at least 2, not 0"),
     ("pairs", "2000", "must be at most 1000, not 2000"),
     ("pairs", "10.0", "must be a whole number, not 10.0"),
@@ -174,8 +175,10 @@ questoin = "?"
         "study.toml: title is missing.",
     ]
     fewer = f'{NEEDED}arms = ["control", "colornet", "paper"]'
-    sentence = "pairs must be a multiple of 3, as many for each of control, colornet, paper."
-    assert mistakes(file, fewer) == [f"study.toml: {sentence}"]
+    sentence = (
+        "must be a multiple of 3, so that control, colornet and paper are shown equally often."
+    )
+    assert mistakes(file, fewer) == [f"study.toml: pairs {sentence}"]
 
 
 def test_weights_that_are_not_there_are_named(file):
@@ -194,11 +197,14 @@ def test_the_papers_mode_compares_two_arms(file):
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("title = ", "study.toml, line 1: this is not TOML (invalid value)."),
-        ("a = 1\nb = [1,", "study.toml, line 2: this is not TOML (unclosed array)."),
-        ("a = 1\na = 2\n", "study.toml, line 2: this is not TOML (cannot overwrite a value)."),
+        ("title = ", "study.toml, line 1: this is not valid TOML (invalid value)."),
+        ("a = 1\nb = [1,", "study.toml, line 2: this is not valid TOML (unclosed array)."),
+        (
+            "a = 1\na = 2\n",
+            "study.toml, line 2: this is not valid TOML (cannot overwrite a value).",
+        ),
         ('a = 1\nb = "\\u0000"', "study.toml, line 2: \\u0000 cannot be stored."),
-        (f"seed = {'1' * 5000}", "study.toml, line 1: this is not TOML"),
+        (f"seed = {'1' * 5000}", "study.toml, line 1: this is not valid TOML"),
         ("a = 1\n" * 20_000, "study.toml is too large for a study file."),
     ],
 )
@@ -289,11 +295,14 @@ def test_the_texts_to_translate_are_all_texts(capsys):
     assert tomllib.loads(capsys.readouterr().out) == Texts().model_dump()
 
 
-@pytest.mark.parametrize("protocol", ["rating", "real-or-fake"])
-def test_the_consent_is_honest_and_names_whom_to_ask(protocol):
+@pytest.mark.parametrize(
+    ("protocol", "told"),
+    [("rating", "13 pairs 3 minutes"), ("real-or-fake", "51 pairs 6 minutes")],
+)
+def test_the_consent_is_honest_and_names_whom_to_ask(protocol, told):
     config = StudyConfig(name="x", title="x", contact="Jo, jo@example.org", protocol=protocol)
     text = " ".join(config.consent_text().split())
-    assert f"You will see {config.shown_pairs} pairs of pictures" in text
+    assert " ".join(re.findall(r"\d+ pairs|\d+ minutes", text)) == told, "with practice and check"
     assert "Jo, jo@example.org" in text
     for stored in (
         "your answers",
@@ -332,6 +341,8 @@ def test_a_study_that_an_older_version_froze_can_be_read():
     stored |= {"given_up": 1, "texts": stored["texts"] | {"farewell": "Bye"}}
     stored["checks"] |= {"plates": True}
     stored["texts"] |= {"progress": "{number:02d}/{total}", "done": "Thanks"}
+    stored["texts"] |= {"picture_size": "{size} x {size}, on a phone {narrow} x {narrow}"}
     old = StudyConfig.frozen(stored)
     assert (old.title, old.filled("done", total=9)) == ("Old", "Thanks")
     assert old.filled("progress", number=3, total=9) == "03/9"
+    assert old.filled("picture_size") == "256 x 256, on a phone 160 x 160"

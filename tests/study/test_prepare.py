@@ -439,7 +439,7 @@ def test_weights_can_be_a_file_beside_the_study_file(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--pairs", "7"], "pairs must be even, as many for each of control, colornet."),
+        (["--pairs", "7"], "pairs must be even, so that control and colornet are shown equally"),
         (["--pairs", "0"], "pairs must be at least 2, not 0."),
         (["--step", "0.3"], "scale.step must be 0.5 or 1, not 0.3."),
         (["--seed", "-1"], "seed must be at least 0, not -1."),
@@ -465,8 +465,8 @@ def test_mistakes_in_the_study_file_are_told_line_by_line(tmp_path, capsys):
     file = write(tmp_path, "pairs = 7\nquota = 0")
     assert prepare.main([str(file)]) == 2
     assert capsys.readouterr().err.splitlines() == [
-        "study.prepare: study.toml, line 7: pairs must be even, as many for each of control,"
-        " paper.",
+        "study.prepare: study.toml, line 7: pairs must be even, so that control and paper are shown"
+        " equally often.",
         "study.prepare: study.toml, line 8: quota must be at least 1, not 0.",
     ]
 

@@ -3,6 +3,7 @@
 What needs no browser is in test_session.py, test_visits.py and test_routes.py.
 """
 
+import json
 import re
 import sqlite3
 import threading
@@ -20,12 +21,14 @@ from fastapi import FastAPI
 from study.db import queries
 from study.db.engine import connect, reading
 from study.db.tables import Answer, Participant, Rating, RatingSession, Trial
+from study.plan.questions import QUESTIONS
 from study.rate import routes, tab
 from tests.support.tiny_study import NO_QUESTIONS, add_study
 
 DESKTOP = {"viewport": {"width": 1280, "height": 900}}
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 CODE = "C1_2*X"
+ASKED = [question for question in QUESTIONS if question.panel == "asking"]
 STEP = (
     "[...document.querySelectorAll('#rate .head')].find((head) => head.offsetParent)?.dataset.step"
 )
@@ -178,11 +181,11 @@ def test_from_the_link_to_the_completion_code_by_keyboard(page, full):
             page.wait_for_timeout(30)
         return step
 
-    assert go_on("ArrowDown", "ArrowDown", "ArrowUp", "Enter") == "color_vision"
-    assert page.locator("#rate b").count() == 0, "a title is no HTML"
-    assert go_on("ArrowDown", "Enter") == "screen"
+    for question in ASKED:
+        assert go_on("ArrowDown", "ArrowDown", "ArrowUp", "Enter") == question.step
+        assert page.locator("#rate b").count() == 0, "a title is no HTML"
     assert go_on() == "instructions"
-    page.get_by_text("shown at 256 x 256 CSS pixels").wait_for()
+    page.get_by_text("Please do not zoom").wait_for()
     page.keyboard.press("Enter")
     go_on()
     page.locator("#progress").get_by_text("Practice 1 of 1").wait_for()
@@ -215,7 +218,8 @@ def test_from_the_link_to_the_completion_code_by_keyboard(page, full):
     (who,) = full.rows(Participant.external_id, Participant.study_ref, Participant.session_ref)
     assert who == ("rater-1", "st", "se")
     said = dict(full.rows(Answer.step, Answer.value))
-    assert said["color_vision"] == '"normal"'
+    for question in ASKED:
+        assert json.loads(said[question.step]) == next(iter(question.choices))
     assert said["comment"] == '"Nice & <b>fine</b>"'
     for rating in (row[0] for row in full.rows(Rating)):
         assert 0 < rating.response_ms < 60_000
@@ -256,7 +260,7 @@ def test_the_whole_way_by_touch_in_the_dark(browser, full):
             page.locator("#choice label").first.tap()
         if step != "done":
             page.locator("#rate .go:visible").tap()
-    assert len(steps) == 1 + 2 + 1 + 2 * 1 + 3 + 1 + 1
+    assert len(steps) == 1 + len(QUESTIONS) + 2 * 1 + 3 + 1
     assert full.ratings() == [8] * 4
     context.close()
 

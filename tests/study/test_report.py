@@ -55,14 +55,14 @@ def test_it_begins_with_a_paragraph_to_quote(write, capsys):
     assert report.main(["--ratings", write(*PAPER_ROWS)]) == 0
     paragraph = " ".join(capsys.readouterr().out.split("\n\n")[0].split())
     assert paragraph == (
-        "4 raters gave 40 ratings from 0 (worst) to 10 (best). The mean rating was 8.55 for true"
-        " colours and 3.225 for generated colours. The difference was 5.325 points (95% interval"
-        " 4.54 to 6.11; quasi-F test, t(8) = 15.66, p < .001). The means that Leisher & Martin"
-        " published, of four raters, are 8.55 and 3.225. The test generalizes to other raters and"
-        " pictures. With only 4 raters no permutation test can reach less than p = .125: the t test"
-        " goes below it by assuming that rater means are normally distributed, which so few raters"
-        " cannot show. Each picture was shown in one condition only, so a difference between"
-        " the conditions may also be one between their pictures."
+        "4 raters gave 40 ratings of 10 pictures, from 0 (worst) to 10 (best). The mean rating was"
+        " 8.55 for true colours and 3.225 for generated colours. The difference was 5.325 points"
+        " (95% interval 4.54 to 6.11; quasi-F test, t(8) = 15.66, p < .001). The means that Leisher"
+        " & Martin published, of four raters, are 8.55 and 3.225. The test generalizes to other"
+        " raters and pictures. With only 4 raters no permutation test can reach less than p = .125:"
+        " the t test goes below it by assuming that rater means are normally distributed, which so"
+        " few raters cannot show. Each picture was shown in one condition only, so a difference"
+        " between the conditions may also be one between their pictures."
     )
 
 
@@ -85,6 +85,12 @@ def test_several_lists_are_not_the_papers_protocol_and_few_raters_cannot_show_mu
     told = " ".join(capsys.readouterr().out.split())
     assert "Leisher" not in told
     assert "With only 4 raters no permutation test can reach less than p = .125: the t test" in told
+    report.main(["--ratings", write(*uneven_rows())])
+    told = " ".join(capsys.readouterr().out.split())
+    assert (
+        "The interval and the test assume that rater means are roughly normally distributed, which"
+        " 12 raters are too few to check."
+    ) in told
 
 
 def test_the_paragraph_on_fakes_names_models_as_they_are_spelled(write, capsys):
@@ -93,6 +99,7 @@ def test_the_paragraph_on_fakes_names_models_as_they_are_spelled(write, capsys):
     ]
     report.main(["--ratings", write(*rows, header=f"{HEADER},arm,choice")])
     told = " ".join(capsys.readouterr().out.split())
+    assert told.startswith("4 raters looked for the fake in 20 pairs, made from 5 pictures; ")
     assert "The colours of ColorNet were taken for true in " in told
 
 
@@ -133,6 +140,7 @@ def test_there_is_one_difference_wherever_it_is_told(write, capsys, tmp_path):
     page = html.unescape(page.read_text()).replace("\N{NO-BREAK SPACE}", " ")
     assert f"{shown} points (95% interval {limits}; quasi-F test, " in page
     assert f"difference {shown}</text>" in page, "in the plot"
+    assert "control - generated (points)</text>" in page, "on its axis"
     assert words.exactly(np.mean(of_raters)) not in text + page
 
 

@@ -142,7 +142,10 @@ def test_methods_tell_when_who_was_left_out_and_how_large_the_pictures_were(stud
         "Places were limited to 20.",
         "No session was left unfinished.",
         "1 rater failed one or more of them; nobody was excluded from the main analysis",
-        "shown at 256 x 256 CSS pixels, in a narrow window at 160 x 160",
+        "in a different random order for each rater",
+        "on a scale from “0 = very bad” to “10 = like a photograph in true colours” in steps of 1",
+        "at 256 x 256 CSS pixels (nominally 1/96 inch each), or at 160 x 160 in windows narrower"
+        " than 600 CSS pixels",
     ):
         assert part in text
     text = told(studies["three careful raters"])

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from study import backup, forget, move, status
 from study.audit import __main__ as audit
 from study.db import queries
-from study.db.engine import connect, writing
-from study.db.tables import Rater, Stimulus
+from study.db.engine import connect, reading, writing
+from study.db.tables import Rater, Stimulus, Study
 from study.export import __main__ as export
 from study.plan.questions import Question
 from study.rate import Feedback, answer, begin, go_on
@@ -52,10 +52,15 @@ def test_a_whole_study_ends_in_the_report_with_every_rating(engine, db_url, caps
     assert reported["control"]["mean"] > reported["generated"]["mean"] + 1
 
 
-def test_a_report_of_simulated_raters_says_so_first(engine, db_url, capsys):
+def test_a_report_of_simulated_raters_says_so_first_and_what_was_frozen_last(
+    engine, db_url, capsys
+):
     rate(engine, 4, as_people=False)
     assert report.main(["--db", db_url]) == 0
-    assert "simulated" in capsys.readouterr().out.splitlines()[0].lower()
+    first, *_, last = capsys.readouterr().out.splitlines()
+    assert "simulated" in first.lower()
+    with reading(engine) as database:
+        assert last.endswith(f" manifest: {database.scalar(sa.select(Study.manifest_sha256))}")
 
 
 def test_without_ratings_the_report_says_so(engine, db_url, capsys):
@@ -87,10 +92,9 @@ def test_what_reads_a_database_makes_none(command, tmp_path, capsys, monkeypatch
 def test_unfinished_sessions_are_told_and_left_out(engine, db_url, capsys):
     rate(engine, 2)
     token, view = begin(engine, STUDY, consent=True)
-    said = {"color_vision": "normal", "screen": "all", "instructions": "read"}
     while len(queries.ratings(engine)) < 10:  # Main pairs, wherever the attention check is.
         if isinstance(view, Question):
-            view = answer(engine, token, STUDY, view.step, said[view.step])
+            view = answer(engine, token, STUDY, view.step, view.simulated)
         elif isinstance(view, Feedback):
             view = go_on(engine, token, STUDY)
         else:
