@@ -58,7 +58,8 @@ def parser() -> argparse.ArgumentParser:
         type=int,
         default=0,
         metavar="N",
-        help="up to N other plausible versions, <name>-colorized-1.png and so on",
+        help="up to N other plausible versions, <name>-colorized-1.png and so on; fewer where no"
+        " more are clearly different",
     )
     options.add_argument(
         "--resume",
@@ -101,9 +102,7 @@ def main(argv: list[str] | None = None) -> int:
         given = ", ".join(map(str, arguments.photos))
         print(f"failed: no photos were found in {given}.", file=sys.stderr)
     failed = _report(outcomes)
-    skipped = f" ({len(photos) - len(work)} more were there)" if arguments.resume else ""
-    done = len(work) - failed
-    print(f"{done} of {len(work)} photos colorized into {arguments.out}{skipped}")
+    print(_summary(len(photos), len(work), failed, arguments.out))
     return 1 if failed or not photos else 0
 
 
@@ -193,6 +192,15 @@ def _report(outcomes: list[Outcome]) -> int:
     for sentence in failed:
         print(f"failed: {sentence}", file=sys.stderr)
     return len(failed)
+
+
+def _summary(photos: int, work: int, failed: int, out: Path) -> str:
+    """The last line, on `work` of the photos, of which so many failed; the others were there."""
+    if photos and not work:
+        return f"Nothing to do: {'the result is' if photos == 1 else f'all {photos} are'} there."
+    before = f" ({photos - work} done before)" if photos > work else ""
+    where = f"; results in {out}" if work > failed else ""
+    return f"{work - failed} of {work} photos colorized{before}{where}"
 
 
 if __name__ == "__main__":

@@ -71,6 +71,9 @@ class Task:
                 notes.append(NO_OTHERS)
             elif len(versions) == 1:
                 notes.append(TOO_MANY_PINS)
+            else:
+                others = len(versions) - 1
+                notes.append(f"{others} other version{'s' if others > 1 else ''}.")
         known_by = fingerprint(photo)
         target.parent.mkdir(parents=True, exist_ok=True)
         # `target` itself comes last: where it is, the others are too

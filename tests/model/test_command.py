@@ -167,10 +167,10 @@ def test_a_damaged_result_is_made_anew_and_one_that_names_no_photo_counts(tmp_pa
     Image.new("L", (5, 8), 99).save(photo)
     result.parent.mkdir()
     Image.new("RGB", (5, 8)).save(result)  # as another program would
-    for made, found in ((0, 1), (1, 0)):
+    done = f"1 of 1 photos colorized; results in {tmp_path / 'out'}\n"
+    for said in ("Nothing to do: the result is there.\n", done):
         assert run(photo, "--out", tmp_path / "out", "--resume") == 0
-        said = capsys.readouterr().out
-        assert said.startswith(f"{made} of {made} photos") and f"({found} more were" in said
+        assert capsys.readouterr().out == said
         content = result.read_bytes()
         result.write_bytes(content[:9])
     Image.open(io.BytesIO(content)).load()
@@ -304,8 +304,10 @@ def test_resuming_does_what_is_missing_or_older_than_its_photo(album, tmp_path, 
     assert {name: (out / name).read_bytes() for name in results(out)} == whole
     changed = {name for name in whole if (out / name).stat().st_mtime_ns != times[name]}
     assert changed == {"fax-colorized.png", "grey-colorized.png"}
-    assert f"2 of 2 photos colorized into {out} (12 more were there)" in capsys.readouterr().out
+    said = f"2 of 2 photos colorized (12 done before); results in {out}\n"
+    assert capsys.readouterr().out == said
     assert run(album, "--out", out, "--resume") == 0, "nothing left to do is a success"
+    assert capsys.readouterr().out == "Nothing to do: all 14 are there.\n"
 
 
 def test_an_interrupted_run_leaves_whole_results_and_is_resumed(
@@ -364,13 +366,14 @@ def test_vividness_0_is_grey_and_2_is_more_colourful_than_1(album, tmp_path):
     assert spread[0] == 0 and spread[2] > 1.2 * spread[1] > 0
 
 
-def test_pins_and_alternatives_are_as_from_the_function(album, tmp_path, unsure):
+def test_pins_and_alternatives_are_as_from_the_function(album, tmp_path, capsys, unsure):
     pear, out = album / "photo3.png", tmp_path / "out"
     assert run(pear, "--out", out, "--pin", "30,40,#2030c0", "--alternatives", 2) == 0
     pins, rgb = [Pin(30, 40, (32, 48, 192))], read_photo(pear)
     np.testing.assert_array_equal(written(out), unsure.colorize(rgb, pins=pins))
     versions = unsure.alternatives(rgb, count=2)
     assert len(versions) == 2 and len(results(out)) == 3
+    assert capsys.readouterr().err.startswith("photo3.png: 2 other versions.")
     for number, version in enumerate(versions, start=1):
         np.testing.assert_array_equal(
             written(out, f"photo3-colorized-{number}.png"),

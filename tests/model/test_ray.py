@@ -73,7 +73,7 @@ def test_a_cluster_goes_on_after_an_interruption_and_writes_the_same_bytes(
     assert run(album, "--out", out, *flags) == 1
     printed = capsys.readouterr()
     assert [line for line in printed.err.splitlines() if line.startswith("failed: broken.jpg ")]
-    assert f"({len(done)} more were there)" in printed.out
+    assert f"({len(done)} done before)" in printed.out
     assert all(file.stat().st_mtime_ns == then for file, then in done.items())
     assert run(album, "--out", tmp_path / "here", "--vividness", 1.5) == 1
     assert results(out) == results(tmp_path / "here")
