@@ -2,7 +2,7 @@
 
     python -m study.prepare --template > apples.toml     # a study file to fill in
     python -m study.prepare --texts > german.toml        # what raters read, to translate
-    python -m study.prepare apples.toml --data DIR
+    python -m study.prepare apples.toml                  # with --data DIR for Fruits-360
 
 checks the study file, draws the pictures by a recorded seed, makes each in every arm, and stores
 all of it with its hashes. Until the first answer to a pair the study may be prepared anew; from
@@ -89,6 +89,9 @@ def _prepare(arguments: argparse.Namespace) -> None:
             if given is not None and given is not False:
                 raise StudyError(f"With a study file leave out --{flag}: the file says it.")
         config = read_study_file(arguments.file)
+        if arguments.data and config.pictures != "fruits360":
+            said = f'the study file says pictures = "{config.pictures}"'
+            raise StudyError(f"--data is for Fruits-360, and {said}; leave --data out.")
         base = arguments.file.parent
         sha256 = hashlib.sha256(arguments.file.read_bytes()).hexdigest()
     else:

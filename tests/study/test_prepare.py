@@ -478,6 +478,12 @@ def test_what_the_study_file_says_is_not_said_twice(tmp_path, capsys, flag):
     assert capsys.readouterr().err == f"study.prepare: {sentence}\n"
 
 
+def test_a_folder_of_fruits360_for_drawn_pictures_is_refused(tmp_path, capsys):
+    assert prepare.main([str(write(tmp_path)), "--data", str(tmp_path)]) == 2
+    sentence = '--data is for Fruits-360, and the study file says pictures = "rendered"'
+    assert capsys.readouterr().err == f"study.prepare: {sentence}; leave --data out.\n"
+
+
 def test_the_template_can_be_filled_in_and_prepared(tmp_path, capsys):
     assert prepare.main(["--template"]) == 0
     text = capsys.readouterr().out.replace('pictures = "fruits360" ', 'pictures = "rendered"')
