@@ -29,6 +29,9 @@ help: ## list the commands
 	@echo "  ARGS=...                      further flags for the command"
 	@echo "  DATA=DIR, MORE=DIR, PHOTOS=DIR  folders of pictures: Fruits-360 (or FRUITS360_DIR),"
 	@echo "                                further varieties, photos of fruit"
+	@echo "  HOST=ADDRESS, PORT=NUMBER     where the page listens (127.0.0.1 and 7860)"
+	@echo "  RECIPE=NAME                   what make train trains (paper)"
+	@echo "  PYTHON3=python3.12            the Python that makes .venv (python3)"
 	@echo "  TORCH=cpu, TORCH=cuda         PyTorch's build; without it, cuda where there is an"
 	@echo "                                NVIDIA driver, else cpu"
 
