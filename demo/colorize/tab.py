@@ -12,7 +12,7 @@ from model.weights import DEFAULT_WEIGHTS, available_weights
 
 # Label of the pins on the page "Use via API".
 PINS_LABEL = 'Pins: [[x, y, "#RRGGBB"], ...] in pixels of the photo'
-LABELS = {"colornet": "ColorNet", "paper": "PaperNet (the paper's)"}
+LABELS = {"colornet": "ColorNet", "paper": "PaperNet (of the paper)"}
 
 ACCEPTED = (
     f"{FORMAT_NAMES} up to {MAX_MEGAPIXELS} megapixels. Of a colour photo only"
@@ -62,6 +62,7 @@ class Parts:
             visible=len(names) > 1,
             elem_id="network",
         )
+        self.weights.preprocess = lambda name: name  # `known_weights` refuses in plainer words
         self.vividness = gr.Slider(
             0, MAX_VIVIDNESS, 1, step=0.05, label="Vividness", elem_id="vividness"
         )
@@ -96,7 +97,7 @@ def build(examples: list[Example]) -> None:
 
 
 def _offer_examples(examples: list[Example], photo: gr.Image) -> None:
-    gr.Markdown(f"Examples ({examples[0].source}), to click:")
+    gr.Markdown(f"Examples ({examples[0].source}): click one")
     gallery = gr.Gallery(
         [(str(example.file), example.fruit) for example in examples],
         label="Examples",

@@ -462,7 +462,7 @@ def test_the_same_function_by_api(server, gray_file):
     assert np.array(Image.open(file)).shape == (220, 240, 3)
     assert true is None
     assert "240 x 220 pixels colorized" in note
-    with pytest.raises(Exception, match="does not take these inputs"):
+    with pytest.raises(Exception, match="no weights 'nobody'; there are colornet, paper."):
         client.predict(handle_file(gray_file), "nobody", api_name="/colorize")
 
 
