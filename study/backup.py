@@ -1,8 +1,9 @@
 """Copy the study's database while the page runs: python -m study.backup --to FILE [--db URL]
 
 The copy is whole and of one moment, and it is checked. An SQLite copy is a study database itself:
-`--db sqlite:///FILE` uses it, and with the page stopped `cp FILE study.sqlite` puts it back. A copy
-of PostgreSQL is made by `pg_dump`; `pg_restore --dbname=... FILE` puts it into an empty database.
+`--db sqlite:///FILE` uses it. To put it back, stop the page, delete study.sqlite-wal and
+study.sqlite-shm, and `cp FILE study.sqlite`. A copy of PostgreSQL is made by `pg_dump`;
+`pg_restore --dbname=... FILE` puts it into an empty database.
 """
 
 import argparse
