@@ -76,6 +76,14 @@ def photos_dir(run_dir: Path, rendered_dir: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def general_dir(run_dir: Path, rendered_dir: Path) -> Path:
+    """Ordinary photos: 12 of train, 12 of val and 2 of kodak."""
+    from tests.support import datasets
+
+    return once(run_dir / "general", lambda to: datasets.draw_general(rendered_dir, to))
+
+
+@pytest.fixture(scope="session")
 def postgres(run_dir: Path) -> Iterator:
     """The run's PostgreSQL server, a `tests.support.postgres.Postgres`."""
     from tests.support.postgres import Postgres

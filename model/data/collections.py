@@ -1,8 +1,10 @@
-"""Pictures beyond the classic Fruits-360: further varieties, and ordinary photos of fruit.
+"""Pictures beyond the classic Fruits-360: further varieties, photos of fruit, and any photos.
 
 `--more DIR` (or FRUITS360_MORE_DIR) holds `<variety>/<index>_100.jpg`, varieties that Fruits-360
 gained after 2020. `--photos DIR` (or FRUIT_PHOTOS_DIR) holds `grocery/{train,val}/<kind>/*.jpg`
-(GroceryStoreDataset, Klasson et al. 2019) and `orchard-<fruit>/*.jpg` (LatHort).
+(GroceryStoreDataset, Klasson et al. 2019), `orchard-<fruit>/*.jpg` (LatHort) and `plates/*.jpg`
+(DeepFruits). `--general DIR` (or GENERAL_PHOTOS_DIR) holds `{train,val}/<source>/*.jpg`, ordinary
+photos of people, scenes and things.
 """
 
 import argparse
@@ -29,10 +31,18 @@ PHOTO_SIDE = 256
 # Number of photos of grocery/train to each one that is for validation.
 VALIDATION_ONE_IN = 10
 
+# The sources of ordinary photos that show people, and those that show single things; all others
+# show scenes.
+PEOPLE = ("london_faces", "webmorph_canada", "interfaces_cc0", "gsa_18f", "pif_gov")
+THINGS = ("flower_photos", "clothing_cc0", "grocery", "webmorph_lisa_cc0")
+# A usual test set among the ordinary photos for validation: reported, not chosen by.
+KODAK = "kodak"
+
 VARIABLES = {
     "data": "FRUITS360_DIR",
     "more": "FRUITS360_MORE_DIR",
     "photos": "FRUIT_PHOTOS_DIR",
+    "general": "GENERAL_PHOTOS_DIR",
 }
 SPLITS = {
     "more-train": "further varieties without those of more-val and more-test",
@@ -41,6 +51,10 @@ SPLITS = {
     "photos-train": "photos of grocery/train and the orchards without those of photos-val",
     "photos-val": "one in ten of grocery/train, for validation",
     "photos-test": "photos of grocery/val, for reporting only",
+    "photos-plates": "small photos of fruit on plates, for training",
+    "general-train": "ordinary photos of train",
+    "general-val": "ordinary photos of val without kodak, for validation",
+    "general-test": "kodak, for reporting only",
 }
 
 
@@ -70,13 +84,16 @@ def load_more(more: str | Path | None, part: str) -> fruits360.Pictures:
 
 
 def load_photos(photos: str | Path | None, part: str, *, side: int = PHOTO_SIDE) -> Photos:
-    """Photos of fruit with at most `side` pixels on the longer side: `part` is train, val or test.
+    """Photos of fruit with at most `side` pixels on the longer side: `part` is train, val, test or
+    plates.
 
     Raises:
         DataError: no folder is given, or there are no such photos in it.
     """
     root = _root(photos, "photos")
-    if part == "test":
+    if part == "plates":
+        chosen = sorted(root.glob("plates/*.jpg"))
+    elif part == "test":
         chosen = sorted(root.glob("grocery/val/*/*.jpg"))
     else:
         shops = sorted(root.glob("grocery/train/*/*.jpg"))
@@ -85,10 +102,33 @@ def load_photos(photos: str | Path | None, part: str, *, side: int = PHOTO_SIDE)
     if not chosen:
         raise DataError(
             f"{root} holds no photos for photos-{part}: expected DIR/grocery/train/<kind>/*.jpg,"
-            " DIR/grocery/val/<kind>/*.jpg and DIR/orchard-<fruit>/*.jpg."
+            " DIR/grocery/val/<kind>/*.jpg, DIR/orchard-<fruit>/*.jpg and DIR/plates/*.jpg."
         )
+    return _read(root, chosen, side)
+
+
+def load_general(general: str | Path | None, part: str, *, side: int = PHOTO_SIDE) -> Photos:
+    """Ordinary photos with at most `side` pixels on the longer side; their kinds are their sources.
+    `part` is train, val or test.
+
+    Raises:
+        DataError: no folder is given, or there are no such photos in it.
+    """
+    root = _root(general, "general")
+    files = sorted(root.glob("train/*/*.jpg" if part == "train" else "val/*/*.jpg"))
+    if part != "train":
+        files = [file for file in files if (file.parent.name == KODAK) == (part == "test")]
+    if not files:
+        raise DataError(
+            f"{root} holds no photos for general-{part}: expected DIR/train/<source>/*.jpg and"
+            " DIR/val/<source>/*.jpg."
+        )
+    return _read(root, files, side)
+
+
+def _read(root: Path, files: list[Path], side: int) -> Photos:
     loaded = Photos([], [])
-    for file in tqdm(chosen, desc="reading photos", unit="", disable=None):
+    for file in tqdm(files, desc="reading photos", unit="", disable=None):
         try:
             loaded.rgb.append(shrunk(read_photo(file), side))
         except PhotoError as error:
@@ -101,7 +141,7 @@ def load_photos(photos: str | Path | None, part: str, *, side: int = PHOTO_SIDE)
 
 
 def load_split(
-    split: str, *, data=None, more=None, photos=None, side: int = PHOTO_SIDE
+    split: str, *, data=None, more=None, photos=None, general=None, side: int = PHOTO_SIDE
 ) -> fruits360.Pictures | Photos:
     """The pictures of a split of `fruits360.SPLITS` or of `SPLITS`, from the folder it is in;
     photos with at most `side` pixels on the longer side.
@@ -114,6 +154,8 @@ def load_split(
         return fruits360.load_split(data, split)
     if collection == "more":
         return load_more(more, part)
+    if collection == "general":
+        return load_general(general, part, side=side)
     return load_photos(photos, part, side=side)
 
 
@@ -122,6 +164,7 @@ def add_folders(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", help="the Fruits-360 folder (default: FRUITS360_DIR)")
     parser.add_argument("--more", help="further varieties (default: FRUITS360_MORE_DIR)")
     parser.add_argument("--photos", help="photos of fruit (default: FRUIT_PHOTOS_DIR)")
+    parser.add_argument("--general", help="ordinary photos (default: GENERAL_PHOTOS_DIR)")
 
 
 def folders_of(arguments: argparse.Namespace) -> dict[str, str | None]:
@@ -130,7 +173,7 @@ def folders_of(arguments: argparse.Namespace) -> dict[str, str | None]:
 
 
 def is_given(split: str, folders: dict[str, str | None]) -> bool:
-    """Whether the folder of a split is given, in `folders` (data, more, photos) or by its
+    """Whether the folder of a split is given, in `folders` (data, more, photos, general) or by its
     environment variable."""
     name = split.partition("-")[0] if split in SPLITS else "data"
     return bool(folders.get(name) or os.environ.get(VARIABLES[name]))

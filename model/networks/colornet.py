@@ -1,64 +1,49 @@
 """The network that ships."""
 
-from itertools import pairwise
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from model.color import AB_BINS
+from model.networks.encoder import STEM, WIDTHS, Encoder
 from model.networks.familiarity import Familiarity
+
+# Channels of the decoder at 1/2, 1/4, 1/8 and 1/16.
+DECODER = (32, 48, 80, 128)
 
 
 class ColorNet(nn.Module):
-    """A residual U-Net (Ronneberger et al. 2015) with attention and optional hints: 4.3 M weights.
+    """A U-Net (Ronneberger et al. 2015) on a pretrained encoder, with optional hints: 3.6 M
+    weights.
 
-    Half the resolution is enough for colour, so it works from 1/2 to 1/16 of it: pixel
-    (un)shuffling brings picture and hints down to 1/2 and ab up again. At 1/16 dilated blocks,
-    attention and the mean over the picture give every place a view of the whole. A second output
-    at 1/8 is the distribution over ab bins, the colours that are likely at a place (Zhang et al.
-    2017, "Real-time user-guided image colorization", section 3.3).
-
-    Args:
-        dilation: whether the blocks at 1/16 are dilated.
-        attention: whether every place at 1/16 attends to all others.
-        mean: whether every place at 1/16 is given the mean over the picture.
-        dropout: share of the channels that training leaves out, at 1/8 and after the context.
+    The encoder sees L as a grey picture, and hints through a stem of their own beside its first
+    layer, which begins at zero. At 1/32 the mean over the picture gives every place a view of the
+    whole. Half the resolution is enough for colour: ab comes from 1/2 by pixel shuffling. A second
+    output at 1/8 is the distribution over ab bins, the colours that are likely at a place (Zhang et
+    al. 2017, "Real-time user-guided image colorization", section 3.3).
     """
 
     studio_scale = 100
     photo_scale = 256
     takes_hints = True
     cell = 8
-    coarsest = 16
+    coarsest = 32
 
-    def __init__(
-        self,
-        *,
-        dilation: bool = True,
-        attention: bool = True,
-        mean: bool = True,
-        dropout: float = 0,
-    ) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        widths = (32, 64, 128, 256)
-        self.stem = _conv_norm_relu(4 * 4, widths[0])
-        self.encoder = nn.ModuleList([_Residual(widths[0])])
-        for above, width in pairwise(widths):
-            down = _conv_norm_relu(above, width, stride=2)
-            second = _Residual(width, dilation=2 if dilation and width == widths[-1] else 1)
-            left_out = nn.Dropout2d(dropout if width == widths[-2] else 0)
-            self.encoder.append(nn.Sequential(down, _Residual(width), second, left_out))
-        context = _Context(widths[-1], attention=attention, mean=mean)
-        self.context = context if attention or mean else nn.Identity()
-        self.dropout = nn.Dropout2d(dropout)
+        self.encoder = Encoder()
+        self.hint_stem = nn.Conv2d(3, STEM, 3, stride=2, padding=1, bias=False)
+        nn.init.zeros_(self.hint_stem.weight)
+        self.mean = nn.Linear(WIDTHS[-1], WIDTHS[-1])
+        nn.init.zeros_(self.mean.weight)
+        coarser = (*DECODER[1:], WIDTHS[-1])
         self.decoder = nn.ModuleList(
-            _Merge(_conv_norm_relu(below + width, width, kernel=1), _Residual(width))
-            for below, width in zip(widths[:0:-1], widths[-2::-1], strict=True)
+            _Merge(_conv_norm_relu(below + skipped, width, kernel=1), _Residual(width))
+            for below, skipped, width in zip(coarser, WIDTHS, DECODER, strict=False)
         )
-        self.to_ab = nn.Conv2d(widths[0], 2 * 4, 1)
-        self.to_bins = nn.Conv2d(widths[2], len(AB_BINS), 1)
-        self.familiarity = Familiarity(widths[-1])
+        self.to_ab = nn.Conv2d(DECODER[0], 2 * 4, 1)
+        self.to_bins = nn.Conv2d(DECODER[2], len(AB_BINS), 1)
+        self.familiarity = Familiarity(WIDTHS[-1])
 
     def forward(self, luminance: Tensor, hints: Tensor | None = None) -> Tensor:
         return self._decode(luminance, hints)[0]
@@ -86,43 +71,38 @@ class ColorNet(nn.Module):
         return (at_place + (moved + both.flip(-1))[..., step:, step:]) / 4
 
     def summary(self, luminance: Tensor) -> Tensor:
-        """Features of pictures as a whole, (N, 256)."""
-        return self._encode(luminance, None)[0].mean((2, 3))
+        """Features of pictures as a whole, (N, 320)."""
+        return self._encode(luminance, None)[-1].mean((2, 3))
 
     def unfamiliarity(self, luminance: Tensor) -> Tensor:
         """How unlike the pictures of training each picture is, (N,): above 1 is unlike."""
         return self.familiarity(self.summary(luminance))
 
-    def _encode(self, luminance: Tensor, hints: Tensor | None) -> tuple[Tensor, list[Tensor]]:
-        """Features at 1/16, and those at 1/2, 1/4 and 1/8."""
+    def _encode(self, luminance: Tensor, hints: Tensor | None) -> list[Tensor]:
+        """Features from 1/2 to 1/32."""
         height, width = luminance.shape[-2:]
-        if hints is None:
-            hints = luminance.new_zeros(len(luminance), 3, height, width)
         padding = (0, -width % self.coarsest, 0, -height % self.coarsest)
-        padded = [F.pad(luminance, padding, mode="replicate"), F.pad(hints, padding)]
-        features = self.stem(F.pixel_unshuffle(torch.cat(padded, 1), 2))
-        skips = []
-        for level in self.encoder:
-            features = level(features)
-            skips.append(features)
-        return self.dropout(self.context(skips.pop())), skips
+        picture = F.pad(luminance, padding, mode="replicate").expand(-1, 3, -1, -1)
+        seen = None if hints is None else self.hint_stem(F.pad(hints, padding))
+        return self.encoder(picture, seen)
 
     def _decode(self, luminance: Tensor, hints: Tensor | None) -> tuple[Tensor, Tensor]:
         """ab, and the features at 1/8."""
         height, width = luminance.shape[-2:]
-        features, skips = self._encode(luminance, hints)
-        at_eighth, *others = self.decoder
-        features = eighth = at_eighth(features, skips.pop())
-        for level in others:
-            features = level(features, skips.pop())
-        return F.pixel_shuffle(self.to_ab(features), 2)[..., :height, :width], eighth
+        *skips, features = self._encode(luminance, hints)
+        features = features + self.mean(features.mean((2, 3)))[..., None, None]
+        decoded = []
+        for level, skipped in zip(reversed(self.decoder), reversed(skips), strict=True):
+            features = level(features, skipped)
+            decoded.append(features)
+        return F.pixel_shuffle(self.to_ab(features), 2)[..., :height, :width], decoded[1]
 
 
 class _Residual(nn.Module):
-    def __init__(self, width: int, *, dilation: int = 1) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
-        self.first = _conv_norm_relu(width, width, dilation=dilation)
-        second = nn.Conv2d(width, width, 3, padding=dilation, dilation=dilation, bias=False)
+        self.first = _conv_norm_relu(width, width)
+        second = nn.Conv2d(width, width, 3, padding=1, bias=False)
         self.second = nn.Sequential(second, nn.BatchNorm2d(width))
         nn.init.zeros_(self.second[1].weight)  # begins as the identity
 
@@ -144,32 +124,6 @@ class _Merge(nn.Sequential):
         return residual(merged)
 
 
-class _Context(nn.Module):
-    """A view of the whole for every place: multi-head attention, and the mean."""
-
-    def __init__(self, width: int, *, attention: bool, mean: bool, heads: int = 4) -> None:
-        super().__init__()
-        self.norm = nn.LayerNorm(width)
-        self.attention = (
-            nn.MultiheadAttention(width, heads, batch_first=True) if attention else None
-        )
-        self.mean = nn.Linear(width, width) if mean else None
-
-    def forward(self, features: Tensor) -> Tensor:
-        places = self.norm(features.flatten(2).transpose(1, 2))
-        seen = torch.zeros_like(places)
-        if self.attention is not None:
-            seen = self.attention(places, places, places, need_weights=False)[0]
-        if self.mean is not None:
-            seen = seen + self.mean(places.mean(1, keepdim=True))
-        return features + seen.transpose(1, 2).reshape(features.shape)
-
-
-def _conv_norm_relu(
-    inputs: int, outputs: int, *, kernel: int = 3, stride: int = 1, dilation: int = 1
-) -> nn.Sequential:
-    padding = dilation * (kernel // 2)
-    conv = nn.Conv2d(
-        inputs, outputs, kernel, stride=stride, padding=padding, dilation=dilation, bias=False
-    )
+def _conv_norm_relu(inputs: int, outputs: int, *, kernel: int = 3) -> nn.Sequential:
+    conv = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False)
     return nn.Sequential(conv, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))

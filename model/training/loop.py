@@ -33,6 +33,7 @@ from model.training.objective import (
     learning_rate,
     optimizer_of,
 )
+from model.training.pretrained import load_pretrained
 from model.training.processes import Processes
 from model.training.recipes import Run
 from model.training.results import Result, write_json, write_results
@@ -159,7 +160,7 @@ class _Training:
         recipe, state, progress = self.run.recipe, self.state, self.state.progress
         _reseed(self.run.seed, progress.step, self.processes.rank)
         for group in state.optimizer.param_groups:
-            group["lr"] = learning_rate(recipe, progress.step / self.total)
+            group["lr"] = group["share"] * learning_rate(recipe, progress.step / self.total)
         device = self.processes.device
         loss = self.objective(*inputs(lab, device), hint_inputs(hints, device)) * weight
         state.optimizer.zero_grad()
@@ -205,6 +206,8 @@ def _begin(run: Run, device: torch.device) -> State:
         if (start := load_network(run.start)).state_dict().keys() != network.state_dict().keys():
             raise ValueError(f"--start: {run.start.name} holds weights of another network.")
         network.load_state_dict(start.state_dict())
+    elif recipe.pretrained:
+        load_pretrained(network.encoder)
     network.to(device, memory_format=torch.channels_last)
     objective = Objective(network, recipe).to(device)
     decay = get_ema_multi_avg_fn(recipe.ema)

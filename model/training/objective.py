@@ -40,15 +40,24 @@ class Objective(nn.Module):
         return loss
 
 
-def optimizer_of(objective: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+def optimizer_of(objective: Objective, recipe: Recipe) -> torch.optim.Optimizer:
     """Adam, its weight decay decoupled (Loshchilov & Hutter 2019) and on matrices and convolution
-    kernels alone: biases and normalization need none."""
-    parameters = list(objective.parameters())
-    groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0},
-    ]
-    return torch.optim.AdamW(groups, lr=recipe.learning_rate)
+    kernels alone: biases and normalization need none. Each group has as `share` that of the
+    learning rate which it gets."""
+    encoder = getattr(objective.network, "encoder", None)
+    slow = set(encoder.parameters()) if encoder else set()
+    groups = {}
+    for parameter in objective.parameters():
+        share = recipe.encoder_rate if parameter in slow else 1.0
+        decay = recipe.weight_decay if parameter.ndim > 1 else 0.0
+        groups.setdefault((share, decay), []).append(parameter)
+    return torch.optim.AdamW(
+        [
+            {"params": parameters, "share": share, "weight_decay": decay}
+            for (share, decay), parameters in groups.items()
+        ],
+        lr=recipe.learning_rate,
+    )
 
 
 def learning_rate(recipe: Recipe, done: float) -> float:

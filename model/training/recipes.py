@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
 import torch
@@ -17,6 +17,8 @@ class Recipe:
     # Network: a name in model.networks.NETWORKS, and its arguments.
     network: str
     options: dict = field(default_factory=dict)
+    # Whether its encoder begins with ImageNet weights.
+    pretrained: bool = False
 
     # Steps: an epoch draws this many samples (model.training.samples); 0: all pictures, each once.
     epochs: int
@@ -28,8 +30,10 @@ class Recipe:
     distribution: float = 0
 
     # Optimizer: Adam, its weight decay decoupled and on matrices and convolution kernels alone.
+    # The encoder's learning rate is this share of the others'.
     # With cosine the learning rate warms up and comes down to 0 along a cosine.
     learning_rate: float
+    encoder_rate: float = 1
     cosine: bool = False
     weight_decay: float = 0
 
@@ -41,9 +45,10 @@ class Recipe:
     # Arithmetic: bfloat16 where it is safe and the processor has it.
     bfloat16: bool = False
 
-    # Samples: the share of each collection, the share of fruit that is cut out and put on another
-    # background, and whether varieties and kinds of fruit are drawn alike, however many pictures
-    # each has.
+    # Samples: their side in pixels, the share of each collection, the share of fruit that is cut
+    # out and put on another background, and whether varieties and kinds of fruit are drawn alike,
+    # however many pictures each has.
+    canvas: int = 96
     shares: dict = field(default_factory=SHARES.copy)
     backgrounds: float = 0
     balanced: bool = False
@@ -64,29 +69,39 @@ class Recipe:
         return {name: value for name, value in asdict(self).items() if value != default[name]}
 
 
+COLORNET = Recipe(
+    network="ColorNet",
+    pretrained=True,
+    epochs=5,
+    samples=40_000,
+    batch_size=32,
+    distribution=1e-3,
+    learning_rate=2.5e-3,
+    encoder_rate=0.32,
+    cosine=True,
+    weight_decay=0.05,
+    ema=0.998,
+    half=True,
+    bfloat16=True,
+    backgrounds=0.15,
+    balanced=True,
+)
 RECIPES = {
     # One epoch is the paper's. It gives neither batch size nor learning rate: these had the lowest
     # validation loss, see results/paper/.
     "paper": Recipe(network="PaperNet", epochs=1, batch_size=16, learning_rate=1e-3),
     # After Zhang et al. 2016 and 2017 and trial runs; results/ablation/ tells what single choices
-    # are worth in short runs.
-    "colornet": Recipe(
-        network="ColorNet",
-        options={"dropout": 0.1},
-        epochs=18,
-        samples=20_000,
-        batch_size=32,
-        distribution=1e-3,
-        learning_rate=1.5e-3,
-        cosine=True,
-        weight_decay=0.1,
-        ema=0.999,
-        half=True,
-        bfloat16=True,
-        shares={"classic": 0.42, "more": 0.26, "photos": 0.32},
-        backgrounds=0.15,
-        balanced=True,
-        photo_chroma=1.05,
+    # are worth in short runs. Small pictures first, for many of them are worth more than large
+    # ones, then larger ones (Touvron et al. 2019, "Fixing the train-test resolution discrepancy").
+    "colornet": COLORNET,
+    "colornet-large": replace(
+        COLORNET,
+        pretrained=False,
+        epochs=2,
+        samples=12_000,
+        batch_size=16,
+        learning_rate=6e-4,
+        canvas=160,
     ),
 }
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from model.color import rgb_to_lab8
 from model.data import fruits360
-from model.data.collections import Photos, load_more, load_photos
+from model.data.collections import PEOPLE, THINGS, Photos, load_general, load_more, load_photos
 from model.training.recipes import Recipe, Run
 from model.training.samples import Samples
 
@@ -17,9 +17,9 @@ EVERY = 4
 
 
 def load_pictures(
-    run: Run, *, data=None, more=None, photos=None
+    run: Run, *, data=None, more=None, photos=None, general=None
 ) -> tuple[np.ndarray | Samples, np.ndarray | dict[str, Sequence[np.ndarray]]]:
-    """What `train` takes: samples and validation pictures of all three collections, or, for a
+    """What `train` takes: samples and validation pictures of all collections, or, for a
     recipe without samples, the pictures of Fruits-360 alone.
 
     Raises:
@@ -27,7 +27,7 @@ def load_pictures(
         ValueError: the split leaves the recipe nothing to choose by.
     """
     if run.recipe.samples:
-        folders = {"data": data, "more": more, "photos": photos}
+        folders = {"data": data, "more": more, "photos": photos, "general": general}
         samples = load_samples(run.split, run.seed, run.recipe, **folders)
         return samples, load_validation(run.split, **folders)
     if run.split == "whole":
@@ -40,26 +40,35 @@ def load_pictures(
 
 
 def load_samples(
-    split: str, seed: int, recipe: Recipe, *, data=None, more=None, photos=None
+    split: str, seed: int, recipe: Recipe, *, data=None, more=None, photos=None, general=None
 ) -> Samples:
-    """The samples of a recipe, of all three collections, Fruits-360's by its `split`; `whole` also
-    takes the varieties of more-val.
+    """The samples of a recipe, of all collections, Fruits-360's by its `split`; `whole` also takes
+    the varieties of more-val.
 
     Raises:
         DataError: a folder is missing or unusable.
     """
     parts = ("train", "val") if split == "whole" else ("train",)
+    ordinary = load_general(general, "train", side=TRAINING_SIDE)
     loaded = {
         "classic": [fruits360.load_split(data, split)],
         "more": [load_more(more, part) for part in parts],
         "photos": [load_photos(photos, "train", side=TRAINING_SIDE)],
+        "plates": [load_photos(photos, "plates", side=TRAINING_SIDE)],
     }
-    sources = {name: _grouped(pictures) for name, pictures in loaded.items()}
-    return Samples(sources, seed, recipe.backgrounds, recipe.balanced, recipe.shares)
+    sources = {name: _grouped(pictures) for name, pictures in loaded.items()} | _by_motif(ordinary)
+    return Samples(
+        sources,
+        seed,
+        recipe.backgrounds,
+        canvas=recipe.canvas,
+        balanced=recipe.balanced,
+        shares=recipe.shares,
+    )
 
 
 def load_validation(
-    split: str, *, data=None, more=None, photos=None
+    split: str, *, data=None, more=None, photos=None, general=None
 ) -> dict[str, list[np.ndarray] | np.ndarray]:
     """Validation pictures, (3, H, W) uint8 Lab, by collection. The split `whole` leaves photos
     alone.
@@ -67,12 +76,13 @@ def load_validation(
     Raises:
         DataError: a folder is missing or unusable.
     """
-    shops = {"photos": [to_lab(rgb[None])[0] for rgb in load_photos(photos, "val").rgb]}
+    loaded = {"photos": load_photos(photos, "val"), "general": load_general(general, "val")}
+    others = {name: [to_lab(rgb[None])[0] for rgb in part.rgb] for name, part in loaded.items()}
     part = {"train": "val", "seen": "seen-val"}.get(split)
     if part is None:
-        return shops
+        return others
     turntables = {"classic": fruits360.load_split(data, part), "more": load_more(more, "val")}
-    return {name: to_lab(pictures.rgb[::EVERY]) for name, pictures in turntables.items()} | shops
+    return {name: to_lab(pictures.rgb[::EVERY]) for name, pictures in turntables.items()} | others
 
 
 def to_lab(rgb: np.ndarray) -> np.ndarray:
@@ -88,3 +98,12 @@ def _grouped(parts: Sequence[fruits360.Pictures | Photos]) -> list[list[np.ndarr
         for rgb, name in zip(part.rgb, names, strict=True):
             groups.setdefault(name, []).append(rgb_to_lab8(rgb))
     return list(groups.values())
+
+
+def _by_motif(photos: Photos) -> dict[str, list[list[np.ndarray]]]:
+    """Ordinary photos as 8-bit Lab, those of people, of scenes and of things, each a group."""
+    motifs: dict[str, list] = {"people": [[]], "scenes": [[]], "things": [[]]}
+    for rgb, source in zip(photos.rgb, photos.kinds, strict=True):
+        motif = "people" if source in PEOPLE else "things" if source in THINGS else "scenes"
+        motifs[motif][0].append(rgb_to_lab8(rgb))
+    return {motif: groups for motif, groups in motifs.items() if groups[0]}

@@ -36,9 +36,24 @@ def link_varieties(rendered_dir: Path, root: Path) -> None:
 
 
 def draw_photos(rendered_dir: Path, root: Path) -> None:
-    """Photos of fruit in the folders `grocery/train`, `grocery/val` and `orchard-apple`."""
+    """Photos of fruit in the folders `grocery/train`, `grocery/val`, `orchard-apple` and
+    `plates`."""
     folders = {"grocery/train/Apple": 12, "grocery/train/Pear": 12, "orchard-apple": 4}
     folders |= {"grocery/val/Apple": 3, "grocery/val/Pear": 3}
+    _draw_scenes(rendered_dir, root, folders)
+    for file in sorted((rendered_dir / "Training").glob("Apple*/*.jpg"))[:4]:
+        (root / "plates").mkdir(exist_ok=True)
+        rendered.save(root / "plates" / file.name, resize(np.asarray(Image.open(file)), (64, 64)))
+
+
+def draw_general(rendered_dir: Path, root: Path) -> None:
+    """Photos in the folders of ordinary ones: of people, of scenes and of things."""
+    sources = ("london_faces", "cid22", "flower_photos")
+    folders = {f"{part}/{source}": 4 for part in ("train", "val") for source in sources}
+    _draw_scenes(rendered_dir, root, folders | {"val/kodak": 2})
+
+
+def _draw_scenes(rendered_dir: Path, root: Path, folders: dict[str, int]) -> None:
     for number, (folder, count) in enumerate(folders.items()):
         kind = "Pear" if folder.endswith("Pear") else "Apple"
         fruit = sorted((rendered_dir / "Training").glob(f"{kind}*/*.jpg"))
