@@ -12,11 +12,11 @@ from model.photos import shrunk
 from model.training.batches import Batches
 from model.training.objective import autocast, hint_inputs, inputs, network_inputs
 from model.training.recipes import Recipe
-from model.training.samples import Samples
+from model.training.samples import STUDIO, Samples
 
 # Number of samples from which averaged weights get their batch statistics.
 BATCH_NORM_SAMPLES = 1_920
-# Number of pictures of each collection, about, that out-of-distribution detection is fitted to.
+# Number of pictures of each source, about, that out-of-distribution detection is fitted to.
 FAMILIAR_PICTURES = 400
 
 
@@ -44,7 +44,8 @@ def fit_familiarity(
     network: nn.Module, samples: Samples, sets: dict[str, Sequence[np.ndarray]]
 ) -> None:
     """Fit the network's out-of-distribution detection (`model.networks.familiarity`) to the
-    pictures of `samples`, and its limit to those of `sets`, each (3, H, W) uint8 Lab."""
+    pictures of `samples`, photos of all sources as one collection, and its limit to those of
+    `sets`, each (3, H, W) uint8 Lab."""
     device = next(network.parameters()).device
     network.eval()
 
@@ -52,10 +53,16 @@ def fit_familiarity(
         luminances = (inputs(np.asarray(lab)[None], device)[0] for lab in pictures)
         return torch.cat([network.summary(luminance) for luminance in luminances])
 
-    learned = []
-    for groups in filter(None, samples.sources.values()):
+    learned: dict[str, list[Tensor]] = {}
+    for source, groups in samples.sources.items():
+        if not any(groups):
+            continue
         pictures = list(chain.from_iterable(groups))
         chosen = pictures[:: max(1, len(pictures) // FAMILIAR_PICTURES)]
         small = (shrunk(lab8, network.photo_scale) for lab8 in chosen)
-        learned.append(summaries([lab8.transpose(2, 0, 1) for lab8 in small]))
-    network.familiarity.fit(learned, torch.cat([summaries(lab) for lab in sets.values()]))
+        features = summaries([lab8.transpose(2, 0, 1) for lab8 in small])
+        learned.setdefault(source if source in STUDIO else "photos", []).append(features)
+    network.familiarity.fit(
+        [torch.cat(parts) for parts in learned.values()],
+        torch.cat([summaries(lab) for lab in sets.values()]),
+    )
