@@ -22,7 +22,7 @@ EPSILON = 1e-3
 
 
 class Encoder(nn.Module):
-    """EfficientNet-Lite0 without its classifier: 3.4 M weights.
+    """EfficientNet-Lite0 without its last convolution and its classifier: 3.0 M weights.
 
     It was trained on RGB as (x - 127) / 128; L in -1..1, three times, is nearly a grey picture of
     that kind. Strided convolutions pad right and bottom as TensorFlow does.

@@ -11,6 +11,9 @@ from torch import nn
 from model.networks import NETWORKS
 from model.weights import WeightsError, weights_path
 
+# A tensor that ColorNet had before its encoder was a pretrained one.
+OF_EARLIER_COLORNET = "stem.0.weight"
+
 
 def save_weights(network: nn.Module, path: Path, facts: dict, *, half: bool = False) -> None:
     """Write `network` as safetensors, with its class and the `facts` of its training as metadata;
@@ -27,8 +30,8 @@ def load_network(weights: str | Path) -> nn.Module:
     """The network with its weights, in evaluation mode on the CPU.
 
     Raises:
-        WeightsError: unknown name, damaged file, values that are NaN or infinite, or weights that
-            fit none of `NETWORKS`.
+        WeightsError: unknown name, damaged file, values that are NaN or infinite, weights of an
+            earlier ColorNet, or weights that fit none of `NETWORKS`.
     """
     return load_weights(weights)[0]
 
@@ -40,9 +43,11 @@ def load_weights(weights: str | Path) -> tuple[nn.Module, float]:
         WeightsError: as in `load_network`.
     """
     path = weights_path(weights)
+    earlier = False
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
+            earlier = OF_EARLIER_COLORNET in file.keys()
         facts = json.loads(metadata["facts"])
         network = NETWORKS[facts["network"]](**facts.get("options", {}))
         network.load_state_dict(safetensors.torch.load_file(path), strict=True)
@@ -52,6 +57,11 @@ def load_weights(weights: str | Path) -> tuple[nn.Module, float]:
     except (SafetensorError, OSError) as error:
         raise WeightsError(f"{path.name} is no readable safetensors file ({error}).") from None
     except (KeyError, TypeError, ValueError, RuntimeError):
+        if earlier:
+            raise WeightsError(
+                f"{path.name} is of an earlier ColorNet, which this version cannot read; take the"
+                " weights that come with it, or train anew with train.py colornet."
+            ) from None
         raise WeightsError(
             f"{path.name} holds no weights of {', '.join(NETWORKS)}: made by something else?"
         ) from None

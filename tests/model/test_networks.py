@@ -4,19 +4,27 @@ import copy
 import json
 import math
 
+import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from safetensors.torch import save_file
+from skimage.data import camera, chelsea, coffee
 from torch import nn
 
 from model.color import AB_BINS
+from model.data.fruits360 import read_pictures
+from model.data.rendered import render
 from model.networks import NETWORKS
 from model.networks.colornet import ColorNet
+from model.networks.encoder import EPSILON, Encoder
 from model.networks.familiarity import Familiarity
 from model.networks.files import load_network, save_weights
 from model.networks.folding import fold_batch_norm
 from model.networks.paper import PaperNet
 from model.networks.zhang import ZhangNet
+from model.photos import resize
+from model.training.pretrained import PACKAGE, load_pretrained
 from model.weights import WeightsError, available_weights
 
 
@@ -45,9 +53,10 @@ def any_network(request) -> nn.Module:
 
 @pytest.fixture(scope="module")
 def colornet() -> ColorNet:
-    """With the statistics that a little training leaves."""
+    """With the statistics that a little training leaves, and a use for hints."""
     torch.manual_seed(5)
     network = ColorNet().train()
+    nn.init.kaiming_normal_(network.hint_stem.weight)
     with torch.no_grad():
         for _ in range(3):
             network(torch.rand(2, 1, 64, 64) * 2 - 1, hints(2, 64, 64))
@@ -181,14 +190,47 @@ def test_a_hint_tells_most_where_it_is(colornet):
     assert not torch.allclose(colornet(luminance, other), colornet(luminance, given), atol=1e-3)
 
 
-@pytest.mark.parametrize(("dropout", "alike"), [(0.5, False), (0.0, True)])
-def test_dropout_leaves_channels_out_in_training_alone(dropout, alike):
-    torch.manual_seed(0)
-    network, luminance = ColorNet(dropout=dropout), torch.rand(2, 1, 48, 48)
-    with torch.no_grad():
-        assert torch.equal(network(luminance), network(luminance)) == alike
-        network.eval()
-        assert torch.equal(network(luminance), network(luminance))
+@pytest.fixture(scope="module")
+def classify():
+    """The class of ImageNet that EfficientNet-Lite0 sees on (H, W, 3) uint8 RGB, and how sure it
+    is: the encoder under the classifier that its weights came with."""
+    pytest.importorskip(PACKAGE)
+    encoder = Encoder().eval()
+    head, scale, offset, mean, variance, _, weight, bias = load_pretrained(encoder).values()
+
+    @torch.inference_mode()
+    def seen(rgb: np.ndarray) -> tuple[int, float]:
+        picture = (torch.from_numpy(resize(rgb, (224, 224))).float() - 127) / 128
+        features = F.conv2d(encoder(picture.permute(2, 0, 1)[None])[-1], head)
+        features = F.batch_norm(features, mean, variance, scale, offset, eps=EPSILON)
+        likely = F.linear(F.relu6(features).mean((2, 3)), weight, bias).softmax(1)
+        return likely.argmax().item(), likely.max().item()
+
+    return seen
+
+
+GRANNY_SMITH = 948
+
+
+@pytest.mark.parametrize(
+    ("picture", "expected", "sure"),
+    [
+        (coffee, 967, 0.8),  # espresso
+        (chelsea, 285, 0.6),  # Egyptian cat
+        (lambda: np.dstack([camera()] * 3), 872, 0.8),  # tripod
+        (lambda: render("Apple Rendered Green", size=224, seed=1), GRANNY_SMITH, 0.3),
+    ],
+    ids=["coffee", "cat", "camera", "rendered apple"],
+)
+def test_the_encoder_sees_what_imagenets_classifier_sees(classify, picture, expected, sure):
+    found, share = classify(picture())
+    assert found == expected and share > sure
+
+
+def test_the_encoder_knows_granny_smith(classify, fruits360_dir):
+    files = sorted((fruits360_dir / "Test" / "Apple Granny Smith").glob("*.jpg"))[::20]
+    found = [classify(rgb)[0] for rgb in read_pictures(files).rgb]
+    assert np.mean(np.equal(found, GRANNY_SMITH)) > 0.8
 
 
 def test_every_network_keeps_the_contract(any_network):
@@ -236,18 +278,11 @@ def test_half_as_large_a_file_gives_nearly_the_same_colours(colornet, tmp_path):
     assert 0 < difference.abs().max() < 0.01  # about one unit of a or b
 
 
-@pytest.mark.parametrize(
-    ("kind", "options"),
-    [
-        (ColorNet, {"dilation": False, "mean": False}),
-        (ColorNet, {"attention": False, "mean": False}),
-        (ZhangNet, {"width": 0.1, "temperature": 1.0}),
-    ],
-)
 @torch.inference_mode()
-def test_a_network_with_options_comes_back_with_them(tmp_path, kind, options):
+def test_a_network_with_options_comes_back_with_them(tmp_path):
     torch.manual_seed(1)
-    network, luminance = kind(**options).eval(), torch.rand(1, 1, 40, 40)
+    options = {"width": 0.1, "temperature": 1.0}
+    network, luminance = ZhangNet(**options).eval(), torch.rand(1, 1, 40, 40)
     save_weights(network, tmp_path / "mine.safetensors", {"options": options})
     loaded = load_network(tmp_path / "mine.safetensors")
     assert count(loaded) == count(network)
@@ -256,7 +291,11 @@ def test_a_network_with_options_comes_back_with_them(tmp_path, kind, options):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("to_ab.weight", torch.nan), ("to_ab.bias", -torch.inf), ("stem.1.running_var", torch.inf)],
+    [
+        ("to_ab.weight", torch.nan),
+        ("to_ab.bias", -torch.inf),
+        ("encoder.stem.2.running_var", torch.inf),
+    ],
 )
 def test_weights_that_hold_no_numbers_are_refused(tmp_path, colornet, name, value):
     broken = copy.deepcopy(colornet)
@@ -350,6 +389,19 @@ def test_weights_of_another_network_are_refused(tmp_path, state, metadata):
     assert "other.safetensors" in sentence and "PaperNet" in sentence
 
 
+def test_weights_of_an_earlier_colornet_are_named_as_such(tmp_path):
+    """Its tensors, the options that its runs stated, and what was called the same."""
+    state = {"stem.0.weight": torch.ones(32, 16, 3, 3), "to_ab.weight": torch.ones(8, 32, 1, 1)}
+    state["context.norm.weight"] = torch.ones(256)
+    for number, options in enumerate(({}, {"dropout": 0.1})):
+        file = tmp_path / f"old-{number}.safetensors"
+        facts = {"network": "ColorNet", "options": options}
+        save_file(state, file, metadata={"facts": json.dumps(facts)})
+        assert f"{file.name} is of an earlier ColorNet, which this version cannot read" in refusal(
+            file
+        )
+
+
 def test_familiarity_tells_pictures_unlike_those_learned_from():
     torch.manual_seed(0)
     learned = [torch.randn(300, 8) * 0.5 + center for center in (0.0, 4.0)]
@@ -363,7 +415,7 @@ def test_familiarity_tells_pictures_unlike_those_learned_from():
 
 def test_familiarity_is_kept_in_the_file(tmp_path):
     network = ColorNet()
-    network.familiarity.fit([torch.randn(20, 256)] * 3, torch.randn(20, 256) * 2)
+    network.familiarity.fit([torch.randn(20, 320)] * 3, torch.randn(20, 320) * 2)
     save_weights(network, tmp_path / "x.safetensors", {}, half=True)
     network.eval()
     picture = torch.zeros(1, 1, 40, 50)

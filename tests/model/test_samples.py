@@ -9,9 +9,9 @@ from scipy import ndimage
 from model.color import NEUTRAL, rgb_to_lab8
 from model.data.rendered import render
 from model.training import samples
-from model.training.samples import CANVAS, HINTED_SHARE, MAX_HINT, SHARES, Samples
+from model.training.samples import HINTED_SHARE, MAX_HINT, SHARES, STUDIO, Samples, aged
 
-CHROMA = {"classic": 20, "more": 50, "photos": 80}  # by which a source is known again
+CHROMA = {name: 20 + 15 * place for place, name in enumerate(SHARES)}  # tells a source
 RED = (120, NEUTRAL + 60, NEUTRAL + 40)
 
 
@@ -23,8 +23,8 @@ def plain(chroma: int, *size: int) -> np.ndarray:
 @pytest.fixture
 def told_apart() -> dict[str, list[list[np.ndarray]]]:
     """Each source of another chroma, which neither gamma nor a turned hue changes."""
-    sizes = {"classic": (100, 100), "more": (100, 100), "photos": (200, 300)}
-    return {name: [[plain(chroma, *sizes[name])]] for name, chroma in CHROMA.items()}
+    sizes = dict.fromkeys(STUDIO, (100, 100)) | {"plates": (64, 64)}
+    return {n: [[plain(chroma, *sizes.get(n, (200, 300)))]] for n, chroma in CHROMA.items()}
 
 
 @pytest.fixture(scope="module")
@@ -49,19 +49,25 @@ def chroma_of(lab8: np.ndarray) -> np.ndarray:
     return np.hypot(a - NEUTRAL, b - NEUTRAL)
 
 
-def counted(sources: dict, number: int = 200) -> Counter:
+def counted(sources: dict, number: int = 500) -> Counter:
     """How many of this number of samples come from each source of `told_apart`."""
-    lab8, _ = Samples(sources, 0, 0).batch(range(number))
+    lab8, _ = Samples(sources, 0, 0, canvas=32).batch(range(number))
     strongest = np.quantile(chroma_of(lab8), 0.9, axis=(1, 2))
     return Counter(min(CHROMA, key=lambda name: abs(CHROMA[name] - s)) for s in strongest)
+
+
+@pytest.fixture
+def never_aged(monkeypatch) -> None:
+    monkeypatch.setattr(samples, "AGED_SHARE", 0)
 
 
 # Which sample it is
 
 
-def test_a_batch_is_8_bit_lab_and_hints(pictured):
-    lab8, hints = Samples(pictured, 0, 0.3).batch(range(5))
-    assert lab8.shape == hints.shape == (5, 3, CANVAS, CANVAS)
+@pytest.mark.parametrize("canvas", [32, 96, 160])
+def test_a_batch_is_8_bit_lab_and_hints_of_the_size_asked_for(pictured, canvas):
+    lab8, hints = Samples(pictured, 0, 0.3, canvas).batch(range(8))
+    assert lab8.shape == hints.shape == (8, 3, canvas, canvas)
     assert lab8.dtype == hints.dtype == np.uint8
 
 
@@ -94,13 +100,13 @@ def test_the_sources_are_left_as_they_are(pictured):
 def test_the_sources_have_their_shares(told_apart):
     counts = counted(told_apart)
     for name, share in SHARES.items():
-        assert counts[name] / 200 == pytest.approx(share, abs=0.1)
+        assert counts[name] / 500 == pytest.approx(share, abs=0.05)
 
 
 @pytest.mark.parametrize(("balanced", "share"), [(True, 1 / 2), (False, 1 / 10)])
 def test_groups_are_drawn_alike_where_that_is_asked_for(balanced, share):
     rare, common = plain(80, 100, 100), plain(20, 100, 100)
-    source = Samples({"classic": [[rare], [common] * 9]}, 0, 0, balanced)
+    source = Samples({"classic": [[rare], [common] * 9]}, 0, 0, balanced=balanced)
     strongest = chroma_of(source.batch(range(150))[0]).max((1, 2))
     assert np.mean(strongest > 50) == pytest.approx(share, abs=0.1)
 
@@ -113,7 +119,7 @@ def test_a_missing_source_leaves_its_share_to_the_others(told_apart):
     total = 1 - SHARES[gone]
     assert set(counts) == set(rest)
     for name in rest:
-        assert counts[name] / 200 == pytest.approx(SHARES[name] / total, abs=0.1)
+        assert counts[name] / 500 == pytest.approx(SHARES[name] / total, abs=0.05)
 
 
 def test_one_source_alone_is_enough(told_apart):
@@ -121,12 +127,19 @@ def test_one_source_alone_is_enough(told_apart):
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 400), (60, 50), (1000, 700)])
-def test_photos_of_any_size_fill_the_canvas(size):
+def test_photos_of_any_size_fill_the_canvas(size, never_aged):
     lab8, _ = Samples({"photos": [[plain(60, *size)]]}, 0, 0).batch(range(10))
     np.testing.assert_allclose(chroma_of(lab8), 60, atol=1)
 
 
 # Fruit on white and elsewhere
+
+
+@pytest.mark.parametrize("canvas", [96, 160])
+def test_most_fruit_on_white_keeps_its_size(red_square, canvas, never_aged):
+    lab8, _ = Samples({"classic": [[red_square]]}, 0, 0, canvas).batch(range(60))
+    area = (chroma_of(lab8) > 50).sum((1, 2))
+    assert (area == 70 * 70).mean() == pytest.approx(samples.NEAR_NATIVE, abs=0.1)
 
 
 def test_without_backgrounds_fruit_is_on_white(red_square):
@@ -162,6 +175,40 @@ def test_a_share_of_the_samples_has_a_background(red_square, share):
     lab8, _ = Samples({"classic": [[red_square]]}, 0, share).batch(range(150))
     on_white = (lab8[:, 0] > 250).mean((1, 2)) > 0.1
     assert 1 - on_white.mean() == pytest.approx(share, abs=0.12)
+
+
+# Old prints
+
+
+def test_an_old_print_changes_light_alone_but_for_a_border():
+    rng = np.random.default_rng(0)
+    picture = rng.integers(20, 236, (64, 48, 3), np.uint8)
+    before = picture.copy()
+    prints = [aged(picture, np.random.default_rng(seed)) for seed in range(40)]
+    np.testing.assert_array_equal(picture, before)
+    assert {(made.shape, made.dtype) for made in prints} == {((64, 48, 3), np.dtype(np.uint8))}
+    bordered = 0
+    for made in prints:
+        covered = (made[..., 1:] != picture[..., 1:]).any(-1)
+        assert (made[covered][:, 1:] == NEUTRAL).all()
+        assert (made[covered][:, 0] == made[0, 0, 0]).all()
+        assert not covered[8:-8, 8:-8].any()
+        bordered += covered.any()
+    assert 0 < bordered < len(prints) / 2
+    assert np.mean([(made[..., 0] != picture[..., 0]).any() for made in prints]) > 0.8
+
+
+@pytest.mark.parametrize(("source", "may_be_old"), [("classic", False), ("people", True)])
+def test_photos_may_look_old_and_fruit_on_white_never_does(
+    pictured, monkeypatch, source, may_be_old
+):
+    made = []
+    for share in (0, 1):
+        monkeypatch.setattr(samples, "AGED_SHARE", share)
+        monkeypatch.setattr(samples, "HINTED_SHARE", 0)
+        made.append(Samples({source: pictured["photos"]}, 0, 0, 64).batch(range(20))[0])
+    different = (made[0] != made[1]).any((1, 2, 3))
+    assert different.mean() > 0.8 if may_be_old else not different.any()
 
 
 # Hints
@@ -203,7 +250,9 @@ def test_a_hint_is_the_true_mean_colour_of_its_square(pictured):
     assert (np.abs(colours).max(1) > 8).mean() > 0.5  # mostly on the fruit
 
 
-def test_hues_are_turned_only_where_hints_tell_and_luminance_stays(pictured, monkeypatch):
+def test_hues_are_turned_only_where_hints_tell_and_luminance_stays(
+    pictured, monkeypatch, never_aged
+):
     source = Samples(pictured, 0, 0)
     lab8, hints = source.batch(range(200))
     monkeypatch.setattr(samples, "_turn_hue", lambda picture, angle: picture)
@@ -215,7 +264,7 @@ def test_hues_are_turned_only_where_hints_tell_and_luminance_stays(pictured, mon
     assert turned[hinted].mean() == pytest.approx(samples.RECOLORED_SHARE, abs=0.15)
 
 
-def test_turned_hues_keep_their_chroma_and_go_all_round(monkeypatch):
+def test_turned_hues_keep_their_chroma_and_go_all_round(monkeypatch, never_aged):
     monkeypatch.setattr(samples, "HINTED_SHARE", 1)
     monkeypatch.setattr(samples, "RECOLORED_SHARE", 1)
     lab8, _ = Samples({"photos": [[plain(40, 200, 300)]]}, 0, 0).batch(range(40))
