@@ -8,8 +8,9 @@ PORT ?= 7860
 DATA ?= $(FRUITS360_DIR)
 MORE ?= $(FRUITS360_MORE_DIR)
 PHOTOS ?= $(FRUIT_PHOTOS_DIR)
+GENERAL ?= $(GENERAL_PHOTOS_DIR)
 FOLDERS = $(if $(DATA),--data "$(DATA)") $(if $(MORE),--more "$(MORE)") \
-	$(if $(PHOTOS),--photos "$(PHOTOS)")
+	$(if $(PHOTOS),--photos "$(PHOTOS)") $(if $(GENERAL),--general "$(GENERAL)")
 RECIPE ?= paper
 ARGS ?=
 
@@ -27,8 +28,9 @@ help: ## list the commands
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
 	@echo
 	@echo "  ARGS=...                      further flags for the command"
-	@echo "  DATA=DIR, MORE=DIR, PHOTOS=DIR  folders of pictures: Fruits-360 (or FRUITS360_DIR),"
-	@echo "                                further varieties, photos of fruit"
+	@echo "  DATA=DIR, MORE=DIR            folders of pictures: Fruits-360 (or FRUITS360_DIR),"
+	@echo "                                further varieties"
+	@echo "  PHOTOS=DIR, GENERAL=DIR       photos of fruit, ordinary photos"
 	@echo "  HOST=ADDRESS, PORT=NUMBER     where the page listens (127.0.0.1 and 7860)"
 	@echo "  RECIPE=NAME                   what make train trains (paper)"
 	@echo "  PYTHON3=python3.12            the Python that makes .venv (python3)"
@@ -56,10 +58,10 @@ lint: $(VENV)/installed-test ## check style, security rules and known vulnerabil
 			&& echo "The list of known vulnerabilities cannot be reached: not checked."; } \
 		|| { echo "$$found"; exit 1; }
 
-train: setup ## train a network (DATA=DIR, RECIPE=colornet MORE=DIR PHOTOS=DIR, ARGS="--seed 1")
+train: setup ## train a network (DATA=DIR, RECIPE=colornet MORE=DIR PHOTOS=DIR GENERAL=DIR, ARGS="--seed 1")
 	$(PYTHON) train.py $(RECIPE) $(FOLDERS) $(ARGS)
 
-evaluate: setup ## measure weights (DATA=DIR, MORE=DIR, PHOTOS=DIR, ARGS="--weights NAME")
+evaluate: setup ## measure weights (DATA=DIR, MORE=DIR, PHOTOS=DIR, GENERAL=DIR, ARGS="--weights NAME")
 	$(PYTHON) -m model.scorecard $(FOLDERS) $(ARGS)
 
 figures: setup ## write the measured figures into README, docs and cards

@@ -1,12 +1,13 @@
 """Train a network by a named recipe.
 
     python train.py paper --data DIR
-    python train.py colornet --data DIR --more DIR --photos DIR
+    python train.py colornet --data DIR --more DIR --photos DIR --general DIR
     torchrun --nproc-per-node 2 train.py colornet ...
 
 writes config.json, metrics.json, curve.png and weights.safetensors into results/<run>/. Ctrl-C
 saves; the same command with --resume goes on exactly where it stopped (on the CPU bit for bit).
-`paper` learns from Fruits-360 alone, `colornet` also from further varieties and photos.
+`paper` learns from Fruits-360 alone, `colornet` also from further varieties, photos of fruit and
+ordinary photos.
 """
 
 import argparse

@@ -45,7 +45,16 @@ def ciede2000(rgb: np.ndarray, other: np.ndarray) -> np.ndarray:
 def fruit_ciede2000(rgb: np.ndarray, true: np.ndarray) -> float:
     """Median `ciede2000` of two (H, W, 3) uint8 RGB pictures over the `fruit_mask` of `true`, over
     the whole picture where that is empty."""
-    difference, mask = ciede2000(rgb, true), fruit_mask(true)
+    return _median_over(fruit_mask(true), ciede2000(rgb, true))
+
+
+def photo_ciede2000(rgb: np.ndarray, true: np.ndarray) -> float:
+    """Median `ciede2000` of two (H, W, 3) uint8 RGB photos over the `color_mask` of `true`, over
+    the whole photo where that is empty."""
+    return _median_over(color_mask(true), ciede2000(rgb, true))
+
+
+def _median_over(mask: np.ndarray, difference: np.ndarray) -> float:
     return float(np.median(difference[mask] if mask.any() else difference))
 
 

@@ -28,7 +28,7 @@ VARIABLES = """
 |---|---|
 | `ARGS="..."` | further flags for the command |
 | `HOST=`, `PORT=` | where `make demo` listens (default: 127.0.0.1 and 7860) |
-| `DATA=DIR`, `MORE=DIR`, `PHOTOS=DIR` | folders of pictures: see [data](data.md) |
+| `DATA=DIR`, `MORE=DIR`, `PHOTOS=DIR`, `GENERAL=DIR` | folders of pictures: see [data](data.md) |
 | `RECIPE=NAME` | what `make train` trains (default: paper) |
 | `TORCH=cpu`, `TORCH=cuda` | PyTorch's build; default: by NVIDIA's driver |
 | `PYTHON3=python3.12` | which Python makes `.venv` |

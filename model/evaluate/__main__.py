@@ -3,9 +3,10 @@
     python -m model.evaluate --weights paper --data DIR --split test
     python -m model.evaluate --more DIR --split more-val --machine-rater
 
-Prints the paper's loss over whole pictures and, on the fruit alone, the colour difference
-CIEDE2000 and the colourfulness of the generated pictures over that of the true ones; on request
-also a classifier two-sample test (Lopez-Paz & Oquab 2017), `model.evaluate.machine_rater`.
+Prints the paper's loss over whole pictures, its share of the loss of all grey and, on the fruit
+alone, the colour difference CIEDE2000 and the colourfulness of the generated pictures over that of
+the true ones; on request also a classifier two-sample test (Lopez-Paz & Oquab 2017),
+`model.evaluate.machine_rater`.
 """
 
 import argparse
@@ -20,6 +21,9 @@ from model.data.fruits360 import DataError
 from model.evaluate.figures import evaluate
 from model.evaluate.machine_rater import machine_rater
 from model.weights import DEFAULT_WEIGHTS, WeightsError
+
+# Collections of photos: what their splits begin with.
+PHOTOS = ("photos", "general")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -56,7 +60,7 @@ def measured(arguments: argparse.Namespace) -> dict:
         if not 0 <= factor <= MAX_VIVIDNESS:
             raise DataError(f"--photo-chroma is {factor}: 0 to {MAX_VIVIDNESS}.")
         colorizer.photo_chroma = factor
-    if arguments.machine_rater and arguments.split.startswith("photos"):
+    if arguments.machine_rater and arguments.split.startswith(PHOTOS):
         raise DataError("--machine-rater takes pictures of one size, not photos.")
     pictures = collections.load_split(arguments.split, **collections.folders_of(arguments))
     figures = evaluate(colorizer, pictures)
@@ -68,7 +72,7 @@ def measured(arguments: argparse.Namespace) -> dict:
 def as_text(figures: dict) -> str:
     """The same figures as lines and a table."""
     rows = {"all": {name: figures[name] for name in next(iter(figures["kinds"].values()))}}
-    where = "all that is in colour" if figures["split"].startswith("photos") else "the fruit alone"
+    where = "all that is in colour" if figures["split"].startswith(PHOTOS) else "the fruit alone"
     lines = [
         f"{figures['weights']} on {figures['split']}, {figures['pictures']:,} pictures",
         f"ab mean squared error (the paper's loss): {figures['ab_mse']:.5f}",

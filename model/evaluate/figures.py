@@ -30,36 +30,42 @@ def evaluate(
         kind: the kind of a variety; `str` keeps the varieties themselves apart.
 
     Returns:
-        pictures, ab_mse (the paper's loss, whole pictures), and over all pixels of fruit (of a
-        photo: all that are in colour): ciede2000_mean, ciede2000_median, colorfulness_ratio;
-        `kinds` holds the last three for each kind.
+        pictures, and over whole pictures: ab_mse (the paper's loss), of_grey (its share of the loss
+        of all grey); over all pixels of fruit (of a photo: all that are in colour):
+        ciede2000_mean, ciede2000_median, colorfulness_ratio; `kinds` holds all but the first two
+        for each kind.
     """
     losses = []
-    fruit = defaultdict(list)  # by kind: difference, generated and true pixels of every picture
+    # by kind: losses, difference, generated and true pixels of every picture
+    measured = defaultdict(list)
     photos = isinstance(pictures, Photos)
     names = pictures.kinds if photos else map(kind, pictures.varieties)
     bar = tqdm(pictures.rgb, desc="evaluating", unit="", disable=None)
     for rgb, name in zip(bar, names, strict=True):
         ab = colorizer.predict_ab(rgb)
-        paper_units = map(normalize_ab, (resize(ab, rgb.shape[1::-1]), rgb_to_lab(rgb)[..., 1:]))
-        losses.append(ab_mse(*paper_units))
+        true_ab = normalize_ab(rgb_to_lab(rgb)[..., 1:])
+        losses.append(ab_mse(normalize_ab(resize(ab, rgb.shape[1::-1])), true_ab))
+        of_grey = ab_mse(normalize_ab(np.zeros(2)), true_ab)
         mask = color_mask(rgb) if photos else fruit_mask(rgb)
         generated, true = recolor(rgb, ab)[mask], rgb[mask]
-        fruit[name].append((ciede2000(generated, true), generated, true))
+        difference = ciede2000(generated, true)
+        measured[name].append((losses[-1], of_grey, difference, generated, true))
     return {
         "pictures": len(pictures.rgb),
         "ab_mse": float(np.mean(losses)),
-        **_figures(list(chain(*fruit.values()))),
-        "kinds": {name: _figures(fruit[name]) for name in sorted(fruit)},
+        **_figures(list(chain(*measured.values()))),
+        "kinds": {name: _figures(measured[name]) for name in sorted(measured)},
     }
 
 
 def _figures(pictures: list[tuple]) -> dict[str, float | None]:
-    difference, generated, true = map(np.concatenate, zip(*pictures, strict=True))
+    losses, of_grey, *pixels = zip(*pictures, strict=True)
+    difference, generated, true = map(np.concatenate, pixels)
+    figures = {"of_grey": sum(losses) / sum(of_grey) if sum(of_grey) else None}
     if not len(difference):  # nothing but white, or grey photos
-        return dict.fromkeys(("ciede2000_mean", "ciede2000_median", "colorfulness_ratio"))
+        return figures | dict.fromkeys(("ciede2000_mean", "ciede2000_median", "colorfulness_ratio"))
     of_true = colorfulness(true)  # 0 for grey pictures: there is no ratio
-    return {
+    return figures | {
         "ciede2000_mean": float(difference.mean()),
         "ciede2000_median": float(np.median(difference)),
         "colorfulness_ratio": colorfulness(generated) / of_true if of_true else None,

@@ -1,19 +1,20 @@
-"""Measure a network on pictures that no choice was based on: every figure that is reported of it.
+"""Measure a network: every figure that is reported of it, on pictures that it never learned from.
 
-    python -m model.scorecard --data DIR --more DIR --photos DIR
+    python -m model.scorecard --data DIR --more DIR --photos DIR --general DIR
 
-The pictures are the classic test split, varieties never trained on, and photos never trained on; a
-folder that is not given leaves its column as it was. Writes scorecard.json, the table scorecard.md,
-and varieties.csv, the worst first, into results/<weights>/, or beside weights that are given as a
-file. `python -m model.evaluate.published` brings the figures into README, docs and cards.
+The pictures are the classic test split, varieties and shop photos never trained on, ordinary photos
+for validation, by which choices were made, and those of kodak. A folder that is not given leaves
+its columns as they were. Writes scorecard.json, the table scorecard.md, and varieties.csv, the
+worst first, into results/<weights>/, or beside weights that are given as a file.
+`python -m model.evaluate.published` brings the figures into README, docs and cards.
 """
 
 import argparse
 import hashlib
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import replace
-from itertools import combinations
 from pathlib import Path
 
 import cv2
@@ -29,15 +30,16 @@ from model.data import collections
 from model.data.collections import PHOTO_SIDE, Photos
 from model.data.fruits360 import DataError, Pictures
 from model.evaluate.figures import evaluate
-from model.evaluate.goals import SETS, as_markdown
+from model.evaluate.goals import SETS, as_markdown, sets_of
 from model.evaluate.machine_rater import machine_rater
-from model.metrics import WHITE, ciede2000, fruit_ciede2000, fruit_mask
+from model.evaluate.portraits import skin
+from model.evaluate.stability import SIDES, stability
+from model.metrics import WHITE, fruit_ciede2000, fruit_mask, photo_ciede2000
 from model.photos import shrunk
 from model.weights import DEFAULT_WEIGHTS, WeightsError, available_weights
 
-# Longer sides at which the same photo is colorized, in pixels.
-SIDES = (256, 512, 1024)
-# Step between the turntable frames on which white and pins are measured: neighbours are alike.
+# Step between the turntable frames on which white, pins and guesses are measured: neighbours are
+# alike.
 EVERY = 8
 
 
@@ -102,47 +104,74 @@ def effect_of_pins(
     return tuple(float(np.mean(shares)) if shares else None for shares in (near, elsewhere))
 
 
-def across_scales(colorizer: Colorizer, photos: list[np.ndarray]) -> float:
-    """Median over photos of the median CIEDE2000 between the results of the same photo at
-    `SIDES`."""
-    differences = []
-    for rgb in tqdm(photos, desc="scales", unit="", disable=None):
-        results = []
-        for side in SIDES:
-            factor = side / max(rgb.shape[:2])
-            way = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
-            sized = cv2.resize(rgb, None, fx=factor, fy=factor, interpolation=way)
-            result = colorizer.colorize(sized)
-            size = [round(length * SIDES[0] / max(rgb.shape[:2])) for length in rgb.shape[1::-1]]
-            results.append(cv2.resize(result, size, interpolation=cv2.INTER_AREA))
-        differences += [np.median(ciede2000(a, b)) for a, b in combinations(results, 2)]
-    return float(np.median(differences))
+def guessed(colorizer: Colorizer, pictures: Pictures | Photos) -> float:
+    """Share of pictures whose colours the colorizer calls a guess."""
+    shown = pictures.rgb if isinstance(pictures, Photos) else pictures.rgb[::EVERY]
+    bar = tqdm(shown, desc="guesses", unit="", disable=None)
+    return float(np.mean([not colorizer.knows(rgb) for rgb in bar]))
+
+
+def guessed_by_difference(colorizer: Colorizer, photos: Photos) -> dict[str, float]:
+    """The same of the worst fifth of the photos, guessed_worst, and of the best half, guessed_best,
+    by `photo_ciede2000`."""
+    found = []
+    for rgb in tqdm(photos.rgb, desc="guesses", unit="photo", disable=None):
+        prepared = colorizer.prepare(rgb)
+        generated = recolor(rgb, colorizer.predict_ab(prepared))
+        found.append((photo_ciede2000(generated, rgb), not colorizer.knows(prepared)))
+    called = [guess for _, guess in sorted(found)]
+    return {
+        "guessed_worst": float(np.mean(called[-max(1, len(called) // 5) :])),
+        "guessed_best": float(np.mean(called[: max(1, len(called) // 2)])),
+    }
+
+
+def _rated(colorizer: Colorizer, pictures: Pictures) -> dict:
+    rated = machine_rater(colorizer, pictures.rgb)
+    return {"machine_rater": rated["accuracy"], "machine_rater_details": rated}
+
+
+def _with_pins(colorizer: Colorizer, pictures: Pictures) -> dict[str, float]:
+    counts = {"one_pin": 1, "three_pins": 3} if colorizer.takes_pins else {}
+    return {key: with_pins(colorizer, pictures, count) for key, count in counts.items()}
+
+
+def _effect_of_pins(colorizer: Colorizer, photos: Photos) -> dict[str, float | None]:
+    effects = effect_of_pins(colorizer, photos.rgb) if colorizer.takes_pins else ()
+    return dict(zip(("pin_near", "pin_elsewhere"), effects, strict=False))
+
+
+# What is measured beside the figures of `evaluate`: a key of `goals.ROWS`, which says in which
+# sets, and the function that gives its figure and those that belong to it.
+MEASURES: dict[str, Callable[..., dict]] = {
+    "white_chroma": lambda *given: {"white_chroma": white_chroma(*given)},
+    "machine_rater": _rated,
+    "one_pin": _with_pins,
+    "pin_near": _effect_of_pins,
+    "skin": skin,
+    "guessed": lambda *given: {"guessed": guessed(*given)},
+    "guessed_worst": guessed_by_difference,
+}
 
 
 def measure(colorizer: Colorizer, sets: dict[str, Pictures | Photos]) -> dict[str, dict]:
     """All figures, by set."""
     figures = {}
     for name, pictures in sets.items():
+        measured = figures[name] = {}
+        if name in sets_of("at_512"):
+            measured |= stability(colorizer, pictures.rgb)
         if isinstance(pictures, Photos):
-            small = replace(pictures, rgb=[shrunk(rgb, PHOTO_SIDE) for rgb in pictures.rgb])
-            figures[name] = evaluate(colorizer, small)
-            figures[name]["across_scales"] = across_scales(colorizer, pictures.rgb)
-            if colorizer.takes_pins:
-                effects = effect_of_pins(colorizer, small.rgb)
-                figures[name]["pin_near"], figures[name]["pin_elsewhere"] = effects
-            continue
-        measured = figures[name] = evaluate(colorizer, pictures, kind=str)
-        measured["white_chroma"] = white_chroma(colorizer, pictures)
-        measured["machine_rater_details"] = rated = machine_rater(colorizer, pictures.rgb)
-        measured["machine_rater"] = rated["accuracy"]
-        if colorizer.takes_pins and name == "unseen":
-            measured["one_pin"] = with_pins(colorizer, pictures, 1)
-            measured["three_pins"] = with_pins(colorizer, pictures, 3)
+            pictures = replace(pictures, rgb=[shrunk(rgb, PHOTO_SIDE) for rgb in pictures.rgb])
+        measured |= evaluate(colorizer, pictures, kind=str)
+        for key, function in MEASURES.items():
+            if name in sets_of(key):
+                measured |= function(colorizer, pictures)
     return figures
 
 
 def by_variety(figures: dict[str, dict]) -> pd.DataFrame:
-    """CIEDE2000 and colourfulness of every variety or kind, in each set the worst first."""
+    """The figures of every variety, kind or source, in each set the worst first."""
     rows = [
         {"set": name, "variety": variety, **values}
         for name, measured in figures.items()
@@ -173,7 +202,7 @@ def main(argv: list[str] | None = None) -> int:
             if collections.is_given(split, folders)
         }
         if not sets:
-            raise DataError("Give folders of pictures with --data, --more, --photos.")
+            raise DataError("Give folders of pictures with --data, --more, --photos, --general.")
         figures = measure(colorizer, sets)
         sha256 = hashlib.sha256(colorizer.path.read_bytes()).hexdigest()
         for measured in figures.values():

@@ -19,7 +19,7 @@ from model.training.sources import to_lab
 from model.training.validation import evaluation_loss
 from tests.support.known import Known, grey, true_colors
 
-FIGURES = {"ciede2000_mean", "ciede2000_median", "colorfulness_ratio"}
+FIGURES = {"of_grey", "ciede2000_mean", "ciede2000_median", "colorfulness_ratio"}
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +54,7 @@ def test_true_colours_are_hardly_different_and_as_colourful(request, given):
 @pytest.mark.parametrize("given", ["pictures", "photos"])
 def test_grey_is_plainly_different_and_not_colourful(request, given):
     figures = evaluate(Known(grey), request.getfixturevalue(given))
+    assert figures["of_grey"] == pytest.approx(1)
     assert figures["ciede2000_mean"] > 8
     assert figures["colorfulness_ratio"] < 0.05
 
@@ -154,11 +155,12 @@ def test_real_pictures_are_measured_as_in_training(fruits360_dir, colorizer):
 
 
 def test_the_machine_rater_is_asked_on_the_command_line(
-    two_varieties, photos_dir, capsys, monkeypatch
+    two_varieties, photos_dir, general_dir, capsys, monkeypatch
 ):
     monkeypatch.setattr(machine_rater, "SEEDS", 1)
     given = ["--weights", "paper", "--machine-rater"]
     assert main([*given, "--data", str(two_varieties), "--split", "val"]) == 0
     assert "classifier two-sample test: accuracy " in capsys.readouterr().out
-    assert main([*given, "--photos", str(photos_dir), "--split", "photos-val"]) == 2
-    assert "pictures of one size" in capsys.readouterr().err
+    for name, folder in (("photos", photos_dir), ("general", general_dir)):
+        assert main([*given, f"--{name}", str(folder), "--split", f"{name}-val"]) == 2
+        assert "pictures of one size" in capsys.readouterr().err

@@ -23,7 +23,7 @@ def test_a_card_and_a_scorecard_show_the_same_figures(weights):
     assert (RESULTS / weights / "scorecard.md").read_text() == as_markdown(weights, figures)
     card = (ROOT / "model" / "weights" / f"{weights}.md").read_text()
     assert f"<!-- figures:{weights} -->" in card
-    assert f"{figures['unseen']['ab_mse']:.4f} (0.0025)" in card and "-0.00" not in card
+    assert f"{figures['unseen']['ab_mse']:.4f} (0.0022)" in card and "-0.00" not in card
 
 
 def test_the_command_replaces_what_is_between_the_markers_and_nothing_else(tmp_path, capsys):

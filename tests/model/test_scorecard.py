@@ -8,14 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model.data.collections import VARIABLES, load_split
+from model.data.collections import VARIABLES, Photos, load_split
 from model.data.fruits360 import Pictures
 from model.data.rendered import render
-from model.evaluate import machine_rater, scorecard
-from model.evaluate.goals import ROWS, SETS
+from model.evaluate import machine_rater, scorecard, stability
+from model.evaluate.goals import ROWS, SETS, sets_of
 from model.evaluate.scorecard import (
-    across_scales,
     effect_of_pins,
+    guessed,
+    guessed_by_difference,
     main,
     measure,
     white_chroma,
@@ -29,15 +30,20 @@ from tests.support.known import Known, color_of, grey, one_color, true_colors
 def quick(monkeypatch) -> None:
     monkeypatch.setattr(machine_rater, "SEEDS", 1)
     monkeypatch.setattr(machine_rater, "EPOCHS", 1)
-    monkeypatch.setattr(scorecard, "SIDES", (64, 128, 256))
+    monkeypatch.setattr(stability, "SIDES", (64, 512, 1024))
     monkeypatch.setattr(scorecard, "EVERY", 7)
     for variable in VARIABLES.values():
         monkeypatch.delenv(variable, raising=False)
 
 
 @pytest.fixture(scope="module")
-def folders(rendered_dir: Path, more_dir: Path, photos_dir: Path) -> dict[str, Path]:
-    return {"data": rendered_dir, "more": more_dir, "photos": photos_dir}
+def folders(rendered_dir, more_dir, photos_dir, general_dir) -> dict[str, Path]:
+    return {
+        "data": rendered_dir,
+        "more": more_dir,
+        "photos": photos_dir,
+        "general": general_dir,
+    }
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +53,9 @@ def sets(folders) -> dict:
     for name in ("classic", "unseen"):
         whole = loaded[name]
         loaded[name] = replace(whole, rgb=whole.rgb[::2], varieties=whole.varieties[::2])
+    for name in ("photos", "general"):
+        whole = loaded[name]
+        loaded[name] = replace(whole, rgb=whole.rgb[::2], kinds=whole.kinds[::2])
     return loaded
 
 
@@ -54,24 +63,26 @@ def sets(folders) -> dict:
 
 
 def test_true_colours_get_the_best_figures(sets):
-    figures = measure(Known(true_colors), sets)
+    """In every set those that have a place in the table."""
+    figures = measure(Known(true_colors, takes_pins=True), sets)
+    for key in ROWS:
+        assert {name for name in SETS if key in figures[name]} == set(sets_of(key))
     for name in SETS:
         assert figures[name]["ciede2000_median"] < 0.6
+        assert figures[name]["of_grey"] < 0.01
         assert figures[name]["colorfulness_ratio"] == pytest.approx(1, abs=0.01)
         assert figures[name]["pictures"] == len(sets[name].rgb)
     for name in ("classic", "unseen"):
         assert abs(figures[name]["white_chroma"]) < 0.2
         assert figures[name]["machine_rater"] == pytest.approx(0.5, abs=0.05)
         assert figures[name]["machine_rater_details"]["photos"] == len(sets[name].rgb)
-    assert figures["photos"]["across_scales"] < 3  # of the edges
-    assert "one_pin" not in figures["unseen"]  # it takes none
+    assert figures["general"]["skin"] < 0.6
+    assert set(figures["general"]["kinds"]) == {"cid22", "flower_photos", "london_faces"}
 
 
-def test_pins_are_measured_where_they_are_taken(sets):
-    few = {"unseen": sets["unseen"], "photos": sets["photos"]}
-    figures = measure(Known(grey, takes_pins=True), few)
-    assert 0 < figures["unseen"]["three_pins"] and 0 < figures["unseen"]["one_pin"]
-    assert {"pin_near", "pin_elsewhere"} <= figures["photos"].keys()
+def test_pins_are_not_measured_where_none_are_taken(sets):
+    photos = replace(sets["photos"], rgb=sets["photos"].rgb[:1], kinds=["Apple"])
+    assert "pin_near" not in measure(Known(grey), {"photos": photos})["photos"]
 
 
 def test_a_tint_on_white_is_measured(sets):
@@ -127,12 +138,20 @@ def test_the_effect_of_pins_is_told_near_them_and_elsewhere(sets):
     assert effect_of_pins(Known(true_colors), photos) == (None, None)
 
 
-def test_colours_that_differ_by_size_are_found_out(sets, monkeypatch):
-    photos = sets["photos"].rgb[:2]
-    assert across_scales(Known(grey), photos) < 1
-    monkeypatch.setattr(scorecard, "SIDES", (256, 512))
-    monkey = Known(lambda rgb, _: one_color(30, 30)(rgb, []) * (1 if max(rgb.shape) > 300 else -1))
-    assert across_scales(monkey, photos) > 20
+def test_bad_colours_that_are_called_a_guess_are_told_from_good_ones(sets):
+    """Lying photos get their true colours, standing ones none."""
+
+    def lies(photo) -> bool:
+        height, width = getattr(photo, "rgb", photo).shape[:2]
+        return height < width
+
+    colorizer = Known(lambda rgb, _: true_colors(rgb, _) if lies(rgb) else grey(rgb, _))
+    shapes = {rgb.shape: rgb for rgb in sets["general"].rgb}
+    photos = Photos([*shapes.values()] * 5, ["cid22"] * 10)
+    for knows, told in ((lies, (1, 0)), (lambda photo: not lies(photo), (0, 1))):
+        colorizer.knows = knows
+        assert tuple(guessed_by_difference(colorizer, photos).values()) == told
+        assert guessed(colorizer, photos) == 0.5
 
 
 # What is written
@@ -157,10 +176,10 @@ def test_the_scorecard_writes_figures_table_and_varieties(folders, measured, cwd
     """Sets that are not given keep the figures that they had of these weights."""
     assert main(["--more", str(folders["more"]), "--weights", "paper"]) == 0
     folder = cwd / "results" / "paper"
-    assert "| - | 0.0100 (0.0025) | - |" in (folder / "scorecard.md").read_text()
-    flags = ["--data", str(folders["data"]), "--photos", str(folders["photos"])]
+    assert "| - | 0.0100 (0.0022) | - | - | - |" in (folder / "scorecard.md").read_text()
+    flags = [f"--{name}={folders[name]}" for name in ("data", "photos", "general")]
     assert main([*flags, "--weights", "paper"]) == 0
-    assert measured == [["unseen"], ["classic", "photos"]]
+    assert measured == [["unseen"], ["classic", "photos", "general", "kodak"]]
 
     figures = json.loads((folder / "scorecard.json").read_text())
     assert set(figures) == set(SETS)
@@ -181,7 +200,7 @@ def test_the_scorecard_writes_figures_table_and_varieties(folders, measured, cwd
 def test_without_any_folder_the_flags_are_named(cwd, capsys):
     assert main([]) == 2
     said = capsys.readouterr().err
-    assert all(flag in said for flag in ("--data", "--more", "--photos"))
+    assert all(flag in said for flag in ("--data", "--more", "--photos", "--general"))
 
 
 @pytest.mark.parametrize(
@@ -191,6 +210,7 @@ def test_without_any_folder_the_flags_are_named(cwd, capsys):
         ("--data", "/nowhere/at/all", "/nowhere/at/all"),
         ("--more", "/nowhere/at/all", "--more"),
         ("--photos", "/nowhere/at/all", "--photos"),
+        ("--general", "/nowhere/at/all", "--general"),
     ],
 )
 def test_an_error_is_one_sentence(cwd, capsys, flag, value, told):
