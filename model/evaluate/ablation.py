@@ -140,7 +140,7 @@ def grey_loss(lab: Sequence[np.ndarray]) -> float:
 
 def thinned(lab: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
     """About `MEASURED` of these pictures."""
-    return lab[:: max(1, len(lab) // MEASURED)]
+    return lab[:: max(1, round(len(lab) / MEASURED))]
 
 
 def as_markdown(table: pd.DataFrame) -> str:

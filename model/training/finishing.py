@@ -25,7 +25,7 @@ def update_batch_norm(network: nn.Module, batches: Batches, recipe: Recipe) -> N
     """Give averaged weights batch statistics of their own: those of the weights that they are
     averaged from do not fit (Izmailov et al. 2018, section 3.2)."""
     device = next(network.parameters()).device
-    network.eval()  # no dropout
+    network.eval()
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.reset_running_stats()

@@ -158,7 +158,6 @@ class _Training:
     def _step(self, batch: Batch) -> None:
         lab, hints, weight = batch
         recipe, state, progress = self.run.recipe, self.state, self.state.progress
-        _reseed(self.run.seed, progress.step, self.processes.rank)
         for group in state.optimizer.param_groups:
             group["lr"] = group["share"] * learning_rate(recipe, progress.step / self.total)
         device = self.processes.device
@@ -245,12 +244,6 @@ def _amount(training: np.ndarray | Samples) -> dict:
         counts = {name: sum(map(len, groups)) for name, groups in training.sources.items()}
         return {"training_pictures": counts}
     return {"training_pictures": len(training)}
-
-
-def _reseed(*numbers: int) -> None:
-    """Let dropout depend on these numbers alone, so that a resumed run goes on as one that was not
-    interrupted."""
-    torch.manual_seed(int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0]))
 
 
 @contextmanager
