@@ -17,6 +17,7 @@ from model.metrics import (
     fruit_mask,
     fruit_mask_lab8,
     is_in_color,
+    photo_ciede2000,
 )
 
 # Test data of Sharma, Wu & Dalal (2005): two Lab colours and their CIEDE2000.
@@ -194,6 +195,16 @@ def test_the_difference_on_the_fruit_leaves_the_background_out():
     assert fruit_ciede2000(tinted, true) == 0
     black, white = np.zeros((8, 8, 3), np.uint8), np.full((8, 8, 3), 255, np.uint8)
     assert fruit_ciede2000(black, white) == pytest.approx(100, abs=0.01)  # no fruit: all of it
+
+
+def test_the_difference_of_photos_is_that_of_what_is_in_colour():
+    true = np.full((30, 40, 3), 128, np.uint8)
+    true[:5] = (180, 40, 40)
+    tinted = true.copy()
+    tinted[5:] = (90, 120, 200)
+    assert photo_ciede2000(tinted, true) == 0
+    assert photo_ciede2000(true[5:], tinted[5:]) > 10
+    assert photo_ciede2000(tinted[5:], true[5:]) > 10  # no colour: all of it
 
 
 @pytest.mark.parametrize(
