@@ -14,7 +14,7 @@ from demo.colorize.uploads import read_upload
 from demo.server.internals import upload_folder
 from model.colorizer.output import save_png
 from model.colorizer.pins import Pin, PinError
-from model.colorizer.pipeline import UNKNOWN, Colorizer
+from model.colorizer.pipeline import GUESS, Colorizer
 from model.colorizer.prepared import Prepared
 from model.colorizer.upsampling import recolor
 from model.metrics import fruit_ciede2000, is_in_color
@@ -130,7 +130,7 @@ def describe(colorizer: Colorizer, photo: Prepared, before: np.ndarray, after: n
             f" {fruit_ciede2000(after, before):.1f} (1 is just noticeable)."
         )
     if not colorizer.knows(photo):
-        note += f" {UNKNOWN}"
+        note += f" {GUESS}"
     return note
 
 

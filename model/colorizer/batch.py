@@ -15,7 +15,7 @@ import torch
 
 from model.colorizer.output import fingerprint, save_png
 from model.colorizer.pins import MAX_PINS, Pin, PinError
-from model.colorizer.pipeline import NO_OTHERS, UNKNOWN, Colorizer
+from model.colorizer.pipeline import GUESS, NO_OTHERS, Colorizer
 from model.photos import PhotoError, read_photo, shown_name
 
 TOO_MANY_PINS = f"With so many pins, those of other versions exceed the limit of {MAX_PINS}."
@@ -82,7 +82,7 @@ class Task:
             colored = self.colorizer.colorize(prepared, pins=pins, vividness=self.vividness)
             save_png(colored, _numbered(target, number), photo=known_by)
         if not self.colorizer.knows(prepared):
-            notes.append(UNKNOWN)
+            notes.append(GUESS)
         return Outcome(note=f"{shown_name(photo)}: {' '.join(notes)}" if notes else None)
 
 

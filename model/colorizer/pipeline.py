@@ -28,13 +28,16 @@ from model.colorizer.prepared import Prepared, prepare
 from model.colorizer.suggestions import DISTINCT, palette, peaks, pins_at, share_near
 from model.colorizer.upsampling import recolor
 from model.metrics import ciede2000
-from model.networks.contract import AveragesViews, DetectsUnfamiliar, GivesDistribution
+from model.networks.contract import AveragesViews, DoubtsItself, GivesDistribution
 from model.networks.files import load_weights
 from model.networks.folding import fold_batch_norm
 from model.photos import array_to_rgb
 from model.weights import DEFAULT_WEIGHTS, weights_path
 
-UNKNOWN = "The network knows fruit, and this does not look like fruit: its colours are a guess."
+GUESS = (
+    "These colours are a guess: in a picture like this many are possible, and grey does not tell"
+    " which."
+)
 NO_OTHERS = "No clearly different colours were found."
 MAX_VIVIDNESS = 2
 
@@ -214,16 +217,17 @@ class Colorizer:
 
     @torch.inference_mode()
     def knows(self, photo: np.ndarray | Prepared) -> bool:
-        """Whether `photo` is like the pictures of fruit that the network learned from, as far as
-        it can tell (out-of-distribution detection); True from a network that cannot.
+        """Whether the network is fairly sure of its colours for `photo`: it expects no larger error
+        than in the better half of the photos that its limit was set by. True from a network that
+        expects none.
 
         Raises:
             PhotoError: as in `colorize`.
         """
         prepared = self.prepare(photo)
-        if not isinstance(self.network, DetectsUnfamiliar):
+        if not isinstance(self.network, DoubtsItself):
             return True
-        return self.network.unfamiliarity(*self._inputs(prepared)).item() <= 1
+        return self.network.doubt(self.network.summary(*self._inputs(prepared))).item() <= 1
 
     def _check_pins(self, pins: Sequence[Pin], prepared: Prepared) -> None:
         if pins and not self.takes_pins:
@@ -257,7 +261,9 @@ class Colorizer:
         averaged = self.averages and tiny and prepared.mask is not None
         network = self.network.averaged if averaged else self.network
         ab = network(*self._inputs(prepared, pins))
-        return prepared.chroma * denormalize_ab(ab[0].permute(1, 2, 0).numpy())
+        colors = np.zeros((*prepared.luminance.shape, 2), np.float32)
+        colors[prepared.inside] = denormalize_ab(ab[0].permute(1, 2, 0).numpy())[prepared.inside]
+        return prepared.chroma * colors
 
     @torch.inference_mode()
     def _distribution(self, prepared: Prepared, pins: Sequence[Pin] = ()) -> np.ndarray:
@@ -266,7 +272,7 @@ class Colorizer:
         return logits[0].softmax(0).permute(1, 2, 0).numpy()
 
     def _inputs(self, prepared: Prepared, pins: Sequence[Pin] = ()) -> tuple[Tensor, ...]:
-        inputs = [normalize_luminance(prepared.luminance)[None]]
+        inputs = [normalize_luminance(prepared.seen)[None]]
         if pins:
             hints = hints_of(pins, prepared.shape, prepared.small.shape)
             hints[:2] /= prepared.chroma

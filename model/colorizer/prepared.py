@@ -15,6 +15,11 @@ SKETCH_SIDE = 100
 # Share of white among the outermost pixels of fruit on white: all of Fruits-360 has more, other
 # photos have less.
 WHITE_BORDER = 2 / 3
+# L within this of black or white, and hardly changing along an edge of the photo, is a border; and
+# the most of a side that a border takes.
+EXTREME, FLAT, WIDEST = 12, 3, 0.2
+# Percentiles of L that a photo is stretched between, and the most that it is stretched.
+PERCENTILES, MOST = (0.5, 99.5), 3
 # Least share of the longer side that a fruit takes in Fruits-360.
 FILLS_FRAME = 0.9
 
@@ -29,6 +34,9 @@ class Prepared:
         shape: height and width of the photo, in whose pixels pins and places are.
         small: (h, w, 3) uint8 RGB, the photo at the network's scale.
         luminance: (h, w) float32, real L of `small`.
+        seen: (h, w) float32, L as the network is shown it: of a photo without its border and at
+            full contrast, so that colours do not depend on the state of a print.
+        inside: rows and columns within the border.
         mask: (h, w) float32, 1 on the fruit and 0 on the white around it; None for a photo of
             anything but fruit on white.
         chroma: factor on the ab that the network gives; pins are divided by it on their way in.
@@ -38,6 +46,8 @@ class Prepared:
     shape: tuple[int, int]
     small: np.ndarray
     luminance: np.ndarray
+    seen: np.ndarray
+    inside: tuple[slice, slice]
     mask: np.ndarray | None
     chroma: float
 
@@ -64,11 +74,15 @@ def prepare(rgb: np.ndarray, network: Network, *, photo_chroma: float = 1.0) -> 
         pixels = studio if share >= FILLS_FRAME else min(studio / share, photo)
     small = _scaled(rgb, pixels / longer)
     mask = None if found is None else cv2.resize(found.astype(np.float32), small.shape[1::-1])
+    luminance = rgb_to_lab(small)[..., 0]
+    inside = _inside(luminance) if found is None else (slice(None), slice(None))
     return Prepared(
         rgb=rgb,
         shape=rgb.shape[:2],
         small=small,
-        luminance=rgb_to_lab(small)[..., 0],
+        luminance=luminance,
+        seen=_restored(luminance, inside) if found is None else luminance,
+        inside=inside,
         mask=mask,
         chroma=photo_chroma if found is None else 1.0,
     )
@@ -82,6 +96,35 @@ def _fruit_on_white(rgb: np.ndarray) -> np.ndarray | None:
     border = np.concatenate([sketch[0], sketch[-1], sketch[:, 0], sketch[:, -1]])
     mask = fruit_mask(sketch)
     return mask if np.mean(border >= WHITE) > WHITE_BORDER and mask.any() else None
+
+
+def _inside(luminance: np.ndarray) -> tuple[slice, slice]:
+    """The rows and columns of (h, w) L that are no part of a plain black or white border."""
+    parts = []
+    for lines in (luminance, luminance.T):
+        middle, spread = lines.mean(1), lines.std(1)
+        border = (np.minimum(middle, 100 - middle) < EXTREME) & (spread < FLAT)
+        most = int(WIDEST * len(lines))
+        first, last = (
+            int(np.argmin(edge[:most])) if not edge[:most].all() else 0
+            for edge in (border, border[::-1])
+        )
+        parts.append(slice(first, len(lines) - last))
+    return tuple(parts)
+
+
+def _restored(luminance: np.ndarray, inside: tuple[slice, slice]) -> np.ndarray:
+    """(h, w) L with its edge in the place of its border, and stretched to the full contrast."""
+    photo = luminance[inside]
+    low, high = np.percentile(photo, PERCENTILES)
+    factor = min(100 / max(high - low, 1), MOST)
+    middle = (low + high) / 2
+    stretched = np.clip((photo - middle) * factor + 50, 0, 100)
+    around = [
+        (part.start or 0, size - (part.stop or size))
+        for part, size in zip(inside, luminance.shape, strict=True)
+    ]
+    return np.pad(stretched, around, mode="edge").astype(np.float32)
 
 
 def _share_of_side(mask: np.ndarray) -> float:

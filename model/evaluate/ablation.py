@@ -36,7 +36,7 @@ SAMPLES = 4_000
 # Pictures of each collection, about, that a row is measured on.
 MEASURED = 100
 # The recipe of the first stage, with a running average short enough for so few steps.
-BASE = replace(RECIPES["colornet"], epochs=1, samples=SAMPLES, ema=0.95, familiarity=False)
+BASE = replace(RECIPES["colornet"], epochs=1, samples=SAMPLES, ema=0.95, doubt=False)
 # As many pixels as BASE learns from, in about as many steps.
 LARGER = replace(BASE, canvas=160, samples=SAMPLES * 96**2 // 160**2, batch_size=12)
 # Of the annealed mean, in the paper.

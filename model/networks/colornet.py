@@ -5,8 +5,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from model.color import AB_BINS
+from model.networks.doubt import Doubt
 from model.networks.encoder import STEM, WIDTHS, Encoder
-from model.networks.familiarity import Familiarity
 
 # Channels of the decoder at 1/2, 1/4, 1/8 and 1/16.
 DECODER = (32, 48, 80, 128)
@@ -43,16 +43,15 @@ class ColorNet(nn.Module):
         )
         self.to_ab = nn.Conv2d(DECODER[0], 2 * 4, 1)
         self.to_bins = nn.Conv2d(DECODER[2], len(AB_BINS), 1)
-        self.familiarity = Familiarity(WIDTHS[-1])
+        self.register_buffer("bins", torch.from_numpy(AB_BINS).float(), persistent=False)
+        self.doubt = Doubt(WIDTHS[-1] + 4)
 
     def forward(self, luminance: Tensor, hints: Tensor | None = None) -> Tensor:
-        return self._decode(luminance, hints)[0]
+        return self.distribution(luminance, hints)[0]
 
     def distribution(self, luminance: Tensor, hints: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """ab, and the logits of the ab bins."""
-        height, width = luminance.shape[-2:]
-        ab, features = self._decode(luminance, hints)
-        return ab, self.to_bins(features)[..., : -(-height // self.cell), : -(-width // self.cell)]
+        return self._decode(self._encode(luminance, hints), *luminance.shape[-2:])
 
     def averaged(self, luminance: Tensor, hints: Tensor | None = None) -> Tensor:
         """ab as the mean over four views of the pictures: as they are and mirrored, both also moved
@@ -71,12 +70,18 @@ class ColorNet(nn.Module):
         return (at_place + (moved + both.flip(-1))[..., step:, step:]) / 4
 
     def summary(self, luminance: Tensor) -> Tensor:
-        """Features of pictures as a whole, (N, 320)."""
-        return self._encode(luminance, None)[-1].mean((2, 3))
-
-    def unfamiliarity(self, luminance: Tensor) -> Tensor:
-        """How unlike the pictures of training each picture is, (N,): above 1 is unlike."""
-        return self.familiarity(self.summary(luminance))
+        """Features of pictures as a whole, (N, 324): the encoder's, and of the colours that are
+        likely the standard deviation, mean and upper tenth, the entropy, and the chroma."""
+        features = self._encode(luminance, None)
+        ab, logits = self._decode(features, *luminance.shape[-2:])
+        chances = logits.softmax(1)
+        mean = torch.einsum("nbhw,bc->nchw", chances, self.bins)
+        square = torch.einsum("nbhw,b->nhw", chances, self.bins.square().sum(1))
+        deviation = (square - mean.square().sum(1)).clamp(min=0).sqrt().flatten(1)
+        entropy = torch.special.entr(chances).sum(1).flatten(1)
+        spread = (deviation.mean(1), deviation.quantile(0.9, 1), entropy.mean(1))
+        chroma = ab.norm(dim=1).mean((1, 2))
+        return torch.cat([features[-1].mean((2, 3)), torch.stack([*spread, chroma], 1)], 1)
 
     def _encode(self, luminance: Tensor, hints: Tensor | None) -> list[Tensor]:
         """Features from 1/2 to 1/32."""
@@ -86,16 +91,17 @@ class ColorNet(nn.Module):
         seen = None if hints is None else self.hint_stem(F.pad(hints, padding))
         return self.encoder(picture, seen)
 
-    def _decode(self, luminance: Tensor, hints: Tensor | None) -> tuple[Tensor, Tensor]:
-        """ab, and the features at 1/8."""
-        height, width = luminance.shape[-2:]
-        *skips, features = self._encode(luminance, hints)
+    def _decode(self, encoded: list[Tensor], height: int, width: int) -> tuple[Tensor, Tensor]:
+        """ab, and the logits of the ab bins, of pictures of this size."""
+        *skips, features = encoded
         features = features + self.mean(features.mean((2, 3)))[..., None, None]
         decoded = []
         for level, skipped in zip(reversed(self.decoder), reversed(skips), strict=True):
             features = level(features, skipped)
             decoded.append(features)
-        return F.pixel_shuffle(self.to_ab(features), 2)[..., :height, :width], decoded[1]
+        ab = F.pixel_shuffle(self.to_ab(features), 2)[..., :height, :width]
+        cells = (-(-height // self.cell), -(-width // self.cell))
+        return ab, self.to_bins(decoded[1])[..., : cells[0], : cells[1]]
 
 
 class _Residual(nn.Module):

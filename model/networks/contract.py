@@ -9,6 +9,8 @@ from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
+from model.networks.doubt import Doubt
+
 
 class Network(Protocol):
     """From L to ab.
@@ -51,12 +53,11 @@ class AveragesViews(Protocol):
 
 
 @runtime_checkable
-class DetectsUnfamiliar(Protocol):
-    """A network that can tell pictures unlike those it learned from (out-of-distribution
-    detection), by a `familiarity` of its own, a `model.networks.familiarity.Familiarity`."""
+class DoubtsItself(Protocol):
+    """A network that expects an error of its colours, by a `doubt` of its own, a
+    `model.networks.doubt.Doubt`."""
+
+    doubt: Doubt
 
     def summary(self, luminance: Tensor) -> Tensor:
         """Features of pictures as a whole, (N, features), which are judged."""
-
-    def unfamiliarity(self, luminance: Tensor) -> Tensor:
-        """How unlike each picture is, (N,): above 1 is out of distribution."""

@@ -20,11 +20,11 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from model.networks import NETWORKS
-from model.networks.contract import DetectsUnfamiliar
+from model.networks.contract import DoubtsItself
 from model.networks.files import load_network
 from model.training.batches import Batch, Batches, Drawn, Shuffled
 from model.training.checkpoints import State
-from model.training.finishing import fit_familiarity, update_batch_norm
+from model.training.finishing import fit_doubt, update_batch_norm
 from model.training.objective import (
     Objective,
     computes_bfloat16,
@@ -144,8 +144,8 @@ class _Training:
         if not self.writes:
             return None
         recipe, kept = self.run.recipe, self.state.kept
-        if recipe.samples and recipe.familiarity and isinstance(kept, DetectsUnfamiliar):
-            fit_familiarity(kept, self.training, self.sets)
+        if recipe.samples and recipe.doubt and isinstance(kept, DoubtsItself):
+            fit_doubt(kept, self.training, self.sets)
         return write_results(
             self.run.folder,
             self.config,

@@ -54,10 +54,10 @@ class Recipe:
     balanced: bool = False
 
     # Afterwards: factor that the colours of photos need, of all but a fruit on white: the mean of
-    # the colours that are possible is duller than any of them; and whether out-of-distribution
-    # detection is fitted to the samples.
+    # the colours that are possible is duller than any of them; and whether the error
+    # that the network expects is fitted to the samples.
     photo_chroma: float = 1
-    familiarity: bool = True
+    doubt: bool = True
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "learning_rate"):

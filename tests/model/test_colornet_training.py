@@ -157,7 +157,7 @@ def test_a_run_on_samples_may_begin_with_weights(colornet, draw, cwd):
     )
     for name in ours:
         # statistics follow the batches
-        if not any(part in name for part in ("running", "num_batches", "familiarity")):
+        if not any(part in name for part in ("running", "num_batches", "doubt")):
             torch.testing.assert_close(ours[name], theirs[name], atol=1e-7, rtol=0)
 
 

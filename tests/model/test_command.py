@@ -17,7 +17,7 @@ from model.color import rgb_to_lab_exact
 from model.colorizer.__main__ import main
 from model.colorizer.output import colorized_name, save_png
 from model.colorizer.pins import MAX_PINS, Pin
-from model.colorizer.pipeline import NO_OTHERS, UNKNOWN, Colorizer
+from model.colorizer.pipeline import GUESS, NO_OTHERS, Colorizer
 from model.data.rendered import render
 from model.photos import read_photo
 from model.weights import available_weights
@@ -104,7 +104,7 @@ def test_the_command_line_and_the_function_give_the_same(tmp_path, capsys):
     np.testing.assert_array_equal(
         read_photo(tmp_path / "out" / "page-colorized.png"), Colorizer.load().colorize(page)
     )
-    assert f"page.png: {UNKNOWN}" in capsys.readouterr().err
+    assert f"page.png: {GUESS}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("given", ["missing.jpg", "missing.txt", "album/notes.md"])

@@ -17,8 +17,8 @@ from model.data.fruits360 import read_pictures
 from model.data.rendered import render
 from model.networks import NETWORKS
 from model.networks.colornet import ColorNet
+from model.networks.doubt import Doubt
 from model.networks.encoder import EPSILON, Encoder
-from model.networks.familiarity import Familiarity
 from model.networks.files import load_network, save_weights
 from model.networks.folding import fold_batch_norm
 from model.networks.paper import PaperNet
@@ -402,25 +402,28 @@ def test_weights_of_an_earlier_colornet_are_named_as_such(tmp_path):
         )
 
 
-def test_familiarity_tells_pictures_unlike_those_learned_from():
+def test_what_is_like_pictures_with_large_errors_is_doubted():
     torch.manual_seed(0)
-    learned = [torch.randn(300, 8) * 0.5 + center for center in (0.0, 4.0)]
-    familiarity = Familiarity(8, collections=3)
-    assert (familiarity(torch.full((1, 8), 50.0)) <= 1).all()  # it has learned nothing yet
-    familiarity.fit(learned, torch.cat([torch.randn(200, 8) * 0.5, torch.randn(200, 8) * 0.5 + 4]))
-    alike, between = torch.randn(400, 8) * 0.5 + 4, torch.randn(400, 8) * 0.5 + 2
-    assert (familiarity(alike) <= 1).float().mean() > 0.95
-    assert (familiarity(between) > 1).all()
+    features = torch.randn(500, 8)
+    errors = (features[:, 0] + 0.1 * torch.randn(500)).exp()
+    doubt = Doubt(8)
+    assert (doubt(50 * features) <= 1).all()  # it has learned nothing yet
+    doubt.fit(features, errors)
+    doubt.allow(features, 0.9)
+    others = torch.randn(2000, 8)
+    doubted = doubt(others) > 1
+    assert doubted.float().mean().item() == pytest.approx(0.1, abs=0.04)
+    assert others[doubted, 0].min() > others[~doubted, 0].median()
 
 
-def test_familiarity_is_kept_in_the_file(tmp_path):
-    network = ColorNet()
-    network.familiarity.fit([torch.randn(20, 320)] * 3, torch.randn(20, 320) * 2)
+def test_doubt_is_kept_in_the_file(tmp_path):
+    network, picture = ColorNet().eval(), torch.rand(1, 1, 40, 50)
+    width = network.summary(picture).shape[1]
+    network.doubt.fit(torch.randn(400, width), torch.rand(400) + 1)
     save_weights(network, tmp_path / "x.safetensors", {}, half=True)
-    network.eval()
-    picture = torch.zeros(1, 1, 40, 50)
-    kept = load_network(tmp_path / "x.safetensors").unfamiliarity(picture)
-    assert kept.item() == pytest.approx(network.unfamiliarity(picture).item(), rel=0.02)
+    kept = load_network(tmp_path / "x.safetensors")
+    found, expected = (which.doubt(which.summary(picture)) for which in (kept, network))
+    assert found.item() == pytest.approx(expected.item(), rel=0.05)
 
 
 @torch.inference_mode()
