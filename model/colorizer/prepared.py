@@ -117,9 +117,11 @@ def _restored(luminance: np.ndarray, inside: tuple[slice, slice]) -> np.ndarray:
     """(h, w) L with its edge in the place of its border, and stretched to the full contrast."""
     photo = luminance[inside]
     low, high = np.percentile(photo, PERCENTILES)
-    factor = min(100 / max(high - low, 1), MOST)
-    middle = (low + high) / 2
-    stretched = np.clip((photo - middle) * factor + 50, 0, 100)
+    range_ = min(high - low, 99)
+    factor = min(100 / max(range_, 1), MOST)
+    # what is left over is divided below and above as before
+    lowest = (100 - range_ * factor) * low / (100 - range_)
+    stretched = np.clip((photo - low) * factor + lowest, 0, 100)
     around = [
         (part.start or 0, size - (part.stop or size))
         for part, size in zip(inside, luminance.shape, strict=True)
