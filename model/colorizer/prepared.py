@@ -18,8 +18,9 @@ WHITE_BORDER = 2 / 3
 # L within this of black or white, and hardly changing along an edge of the photo, is a border; and
 # the most of a side that a border takes.
 EXTREME, FLAT, WIDEST = 12, 3, 0.2
-# Percentiles of L that a photo is stretched between, and the most that it is stretched.
-PERCENTILES, MOST = (0.5, 99.5), 3
+# A photo whose L between these percentiles has less than the range FADED is stretched to USUAL, but
+# not more than by MOST.
+PERCENTILES, FADED, USUAL, MOST = (0.5, 99.5), 55, 85, 3
 # Least share of the longer side that a fruit takes in Fruits-360.
 FILLS_FRAME = 0.9
 
@@ -34,8 +35,8 @@ class Prepared:
         shape: height and width of the photo, in whose pixels pins and places are.
         small: (h, w, 3) uint8 RGB, the photo at the network's scale.
         luminance: (h, w) float32, real L of `small`.
-        seen: (h, w) float32, L as the network is shown it: of a photo without its border and at
-            full contrast, so that colours do not depend on the state of a print.
+        seen: (h, w) float32, L as the network is shown it: of a photo without its border and, where
+            it is faded, at usual contrast.
         inside: rows and columns within the border.
         mask: (h, w) float32, 1 on the fruit and 0 on the white around it; None for a photo of
             anything but fruit on white.
@@ -92,8 +93,10 @@ def _fruit_on_white(rgb: np.ndarray) -> np.ndarray | None:
     """Where the fruit is, (h, w) bool with `SKETCH_SIDE` pixels on the longer side, judged by
     luminance alone; None for a photo without a white border."""
     sketch = _scaled(rgb, SKETCH_SIDE / max(rgb.shape[:2]))
-    sketch = luminance_to_gray(rgb_to_lab(sketch)[..., 0])
-    border = np.concatenate([sketch[0], sketch[-1], sketch[:, 0], sketch[:, -1]])
+    luminance = rgb_to_lab(sketch)[..., 0]
+    sketch = luminance_to_gray(luminance)
+    within = sketch[_inside(luminance)]  # the border of a print may be white too
+    border = np.concatenate([within[0], within[-1], within[:, 0], within[:, -1]])
     mask = fruit_mask(sketch)
     return mask if np.mean(border >= WHITE) > WHITE_BORDER and mask.any() else None
 
@@ -114,19 +117,19 @@ def _inside(luminance: np.ndarray) -> tuple[slice, slice]:
 
 
 def _restored(luminance: np.ndarray, inside: tuple[slice, slice]) -> np.ndarray:
-    """(h, w) L with its edge in the place of its border, and stretched to the full contrast."""
+    """(h, w) L with its edge in the place of its border, and stretched if it is faded."""
     photo = luminance[inside]
     low, high = np.percentile(photo, PERCENTILES)
-    range_ = min(high - low, 99)
-    factor = min(100 / max(range_, 1), MOST)
-    # what is left over is divided below and above as before
-    lowest = (100 - range_ * factor) * low / (100 - range_)
-    stretched = np.clip((photo - low) * factor + lowest, 0, 100)
+    if high - low < FADED:
+        factor = min(USUAL / max(high - low, 1), MOST)
+        # what is left of black and white is divided as before
+        lowest = (100 - (high - low) * factor) * low / (100 - (high - low))
+        photo = np.clip((photo - low) * factor + lowest, 0, 100)
     around = [
         (part.start or 0, size - (part.stop or size))
         for part, size in zip(inside, luminance.shape, strict=True)
     ]
-    return np.pad(stretched, around, mode="edge").astype(np.float32)
+    return np.pad(photo, around, mode="edge").astype(np.float32)
 
 
 def _share_of_side(mask: np.ndarray) -> float:

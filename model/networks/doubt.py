@@ -16,7 +16,7 @@ class Doubt(nn.Module):
     """
 
     # Weight of the ridge for each picture that is fitted.
-    ridge = 0.1
+    ridge = 0.03
 
     def __init__(self, width: int) -> None:
         super().__init__()
