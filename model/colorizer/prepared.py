@@ -15,6 +15,8 @@ SKETCH_SIDE = 100
 # Share of white among the outermost pixels of fruit on white: all of Fruits-360 has more, other
 # photos have less.
 WHITE_BORDER = 2 / 3
+# The same without what may be the white border of a print.
+WHITE_WITHIN = 0.4
 # L within this of black or white, and hardly changing along an edge of the photo, is a border; and
 # the most of a side that a border takes.
 EXTREME, FLAT, WIDEST = 12, 3, 0.2
@@ -95,10 +97,16 @@ def _fruit_on_white(rgb: np.ndarray) -> np.ndarray | None:
     sketch = _scaled(rgb, SKETCH_SIDE / max(rgb.shape[:2]))
     luminance = rgb_to_lab(sketch)[..., 0]
     sketch = luminance_to_gray(luminance)
-    within = sketch[_inside(luminance)]  # the border of a print may be white too
-    border = np.concatenate([within[0], within[-1], within[:, 0], within[:, -1]])
+    within = sketch[_inside(luminance)]
     mask = fruit_mask(sketch)
-    return mask if np.mean(border >= WHITE) > WHITE_BORDER and mask.any() else None
+    on_white = _white_share(sketch) > WHITE_BORDER and _white_share(within) > WHITE_WITHIN
+    return mask if on_white and mask.any() else None
+
+
+def _white_share(sketch: np.ndarray) -> float:
+    """Share of white among the outermost pixels of (h, w, 3) uint8 RGB."""
+    border = np.concatenate([sketch[0], sketch[-1], sketch[:, 0], sketch[:, -1]])
+    return float(np.mean(border >= WHITE))
 
 
 def _inside(luminance: np.ndarray) -> tuple[slice, slice]:

@@ -253,6 +253,33 @@ def test_a_white_or_black_page_is_no_fruit_and_no_failure():
         assert painter().colorize(np.full((300, 200), value, np.uint8)).shape == (300, 200, 3)
 
 
+def print_of_a_photo() -> np.ndarray:
+    """(150, 200, 3) uint8 RGB, grey, from nearly black to nearly white."""
+    coarse = np.random.default_rng(3).integers(10, 230, (6, 8)).astype(np.float32)
+    return grey(np.clip(cv2.resize(coarse, (200, 150)), 0, 255).astype(np.uint8))
+
+
+@pytest.mark.parametrize("value", [0, 255])
+def test_the_border_of_a_print_is_not_shown_and_gets_no_colour(value):
+    photo = print_of_a_photo()
+    framed = cv2.copyMakeBorder(photo, *[9] * 4, cv2.BORDER_CONSTANT, value=[value] * 3)
+    prepared = painter().prepare(framed)
+    assert prepared.mask is None
+    extended = cv2.copyMakeBorder(photo, *[9] * 4, cv2.BORDER_REPLICATE)
+    np.testing.assert_allclose(prepared.seen, rgb_to_lab(extended)[..., 0], atol=0.1)
+    colored = painter().colorize(framed)
+    np.testing.assert_array_equal(colored[:8], framed[:8])
+    assert (np.ptp(colored[40:-40, 40:-40], axis=-1) > 10).mean() > 0.9
+
+
+def test_a_faded_print_is_shown_nearly_as_the_photo_and_others_as_they_are():
+    photo = print_of_a_photo()
+    shown = painter().prepare(photo).seen
+    np.testing.assert_array_equal(shown, rgb_to_lab(photo)[..., 0])
+    faded = painter().prepare(np.rint(photo * 0.5 + 64).astype(np.uint8)).seen
+    assert np.abs(faded - shown).mean() < 6
+
+
 # Pins, vividness, likely colours, alternatives
 
 RED_PIN = (200, 30, 40)
