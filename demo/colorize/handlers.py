@@ -18,6 +18,7 @@ from demo.server.room import NO_ROOM, has_room
 from model.colorizer.output import colorized_name
 from model.colorizer.pins import Pin, PinError
 from model.colorizer.pipeline import NO_OTHERS, VividnessError
+from model.colorizer.spreading import DEFAULT_REACH, Reach, check_reach
 from model.photos import PhotoError, shrunk
 from model.weights import WeightsError, available_weights
 
@@ -35,11 +36,17 @@ class Asked:
     name: str
     weights: str
     pins: tuple[Pin, ...]
+    reach: Reach
     vividness: float
 
     @property
     def source(self) -> tuple[str, str]:
         return self.path, self.weights
+
+    @property
+    def versions(self) -> tuple[str, str, str]:
+        """What the row "Other colours" is made of."""
+        return self.path, self.weights, self.reach
 
 
 @dataclass
@@ -56,7 +63,7 @@ class Shown:
 
     asked: Asked | None = None
     saved: Asked | None = None
-    versions: tuple[str, str] | None = None
+    versions: tuple[str, str, str] | None = None
     refused: Asked | None = None
 
 
@@ -103,8 +110,16 @@ def pins_of(drawn: Any, path: str) -> tuple[Pin, ...]:
     return pictures.parse_pins(drawn.get("pins")) if mine else ()
 
 
+def reach_of(drawn: Any, path: str) -> Reach:
+    """The reach of the pins that the browser keeps for the photo at `path`."""
+    mine = isinstance(drawn, dict) and drawn.get("photo") == photo_id(path)
+    reach = drawn.get("reach", DEFAULT_REACH) if mine else DEFAULT_REACH
+    check_reach(reach)
+    return reach
+
+
 def colorize(
-    photo: Photo | None, weights: str, pins: list, vividness: float
+    photo: Photo | None, weights: str, pins: list, vividness: float, reach: str = DEFAULT_REACH
 ) -> tuple[tuple[str, str] | None, str | None, str | None, str]:
     """Colorize a photo. Each pin is a colour wanted at a place; a vividness of 0 is grey, 1 what
     the network gives, 2 twice the chroma.
@@ -114,6 +129,7 @@ def colorize(
         weights: which network.
         pins: a list of [x, y, "#RRGGBB"], x and y in pixels of the photo.
         vividness: 0 to 2.
+        reach: how far a pin's colour spreads: spot, object or everything.
 
     Returns:
         the grayscale and the colorized preview, the full-size PNG, the true colours when the
@@ -125,17 +141,19 @@ def colorize(
         path, colorizer = path_of(photo), load_colorizer(known_weights(weights))
         wanted = pictures.parse_pins(pins)
         whole = colorizer.prepare(read_upload(Path(path)))
-        colored = pictures.colorize(colorizer, whole, pins=wanted, vividness=vividness)
+        colored = pictures.colorize(colorizer, whole, pins=wanted, reach=reach, vividness=vividness)
     before, after = (shrunk(picture, PREVIEW_PIXELS) for picture in (whole.rgb, colored))
     return (
         pictures.slider_files(before, after),
         pictures.save(colored, name_of(photo)),
         pictures.true_colors_file(before),
-        pictures.describe(colorizer, whole, before, after),
+        pictures.describe(colorizer, whole, before, after, wanted),
     )
 
 
-def alternatives(photo: Photo | None, weights: str, count: int) -> list[list]:
+def alternatives(
+    photo: Photo | None, weights: str, count: int, reach: str = DEFAULT_REACH
+) -> list[list]:
     """Clearly different versions of a photo, the likeliest first, each a list of pins that
     /colorize takes.
 
@@ -143,11 +161,13 @@ def alternatives(photo: Photo | None, weights: str, count: int) -> list[list]:
         photo: of a colour photo only the luminance is used.
         weights: which network.
         count: how many versions at most.
+        reach: the reach of the pins, as /colorize is to be given it.
     """
     if photo is None:
         return []
     with one_sentence():
-        found = pictures.find_alternatives(path_of(photo), known_weights(weights), count or 0)
+        source = path_of(photo), known_weights(weights), reach
+        found = pictures.find_alternatives(*source, count or 0)
     return [pictures.pins_to_json(version) for version in found]
 
 
@@ -163,22 +183,23 @@ def show(photo: Photo | None, weights: str, drawn: Any, vividness: float, shown:
     with one_sentence():
         path, colorizer = path_of(photo), load_colorizer(known_weights(weights))
         wanted = pins_of(drawn, path) if colorizer.takes_pins else ()
-        asked = Asked(path, name_of(photo), weights, wanted, vividness)
+        reach = reach_of(drawn, path)
+        asked = Asked(path, name_of(photo), weights, wanted, reach, vividness)
         if asked in (shown.asked, shown.refused):
             return [gr.skip()] * 6  # Gradio reports a new photo twice
         shown.refused = asked
         preview = pictures.prepare(path, weights)
         shown.refused = None
-        after = pictures.colorize(colorizer, preview, pins=wanted, vividness=vividness)
+        after = pictures.colorize(colorizer, preview, pins=wanted, reach=reach, vividness=vividness)
     shown.asked = asked
-    same_source = shown.versions == asked.source
+    same_source = shown.versions == asked.versions
     if not same_source:
         shown.versions = None
     true = pictures.true_colors_file(preview.rgb)
     height, width = preview.shape
     return [
         pictures.slider_files(preview.rgb, after),
-        pictures.describe(colorizer, preview, preview.rgb, after),
+        pictures.describe(colorizer, preview, preview.rgb, after, wanted),
         gr.Image(true, visible=true is not None),
         _no_download(),
         gr.HTML(
@@ -217,7 +238,9 @@ def make_download(shown: Shown) -> Any:
     with one_sentence():
         whole = pictures.prepare(*asked.source).onto(read_upload(Path(asked.path)))
         colorizer = load_colorizer(asked.weights)
-        colored = pictures.colorize(colorizer, whole, pins=asked.pins, vividness=asked.vividness)
+        colored = pictures.colorize(
+            colorizer, whole, pins=asked.pins, reach=asked.reach, vividness=asked.vividness
+        )
     if shown.asked is not asked:
         return gr.skip()
     shown.saved = asked
@@ -228,20 +251,20 @@ def show_versions(shown: Shown) -> Any:
     """The row "Other colours" of the picture that is shown, its first colours in front, or a
     sentence where there are no others; hidden for a network that takes no pins."""
     asked = shown.asked
-    if asked is None or shown.versions == asked.source:
+    if asked is None or shown.versions == asked.versions:
         return gr.skip()
     with one_sentence():
-        found = pictures.find_alternatives(*asked.source, VERSIONS)
+        found = pictures.find_alternatives(*asked.versions, VERSIONS)
         versions = [
             {
-                "picture": data_url(pictures.colorize_small(*asked.source, version)),
+                "picture": data_url(pictures.colorize_small(*asked.versions, version)),
                 "pins": pictures.pins_to_json(version),
             }
             for version in ([(), *found] if found else [])
         ]
-    if shown.asked is None or shown.asked.source != asked.source:
+    if shown.asked is None or shown.asked.versions != asked.versions:
         return gr.skip()
-    shown.versions = asked.source
+    shown.versions = asked.versions
     pins = pictures.pins_to_json(shown.asked.pins)
     takes_pins = load_colorizer(asked.weights).takes_pins
     title = "Other colours" if versions else NO_OTHERS

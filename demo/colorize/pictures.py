@@ -16,6 +16,7 @@ from model.colorizer.output import save_png
 from model.colorizer.pins import Pin, PinError
 from model.colorizer.pipeline import GUESS, Colorizer
 from model.colorizer.prepared import Prepared
+from model.colorizer.spreading import DEFAULT_REACH, Reach
 from model.colorizer.upsampling import recolor
 from model.metrics import fruit_ciede2000, is_in_color
 from model.photos import shrunk
@@ -86,24 +87,26 @@ def colorize(
     photo: Prepared,
     *,
     pins: tuple[Pin, ...] = (),
+    reach: Reach = DEFAULT_REACH,
     vividness: float = 1.0,
 ) -> np.ndarray:
     """`Colorizer.colorize`, counted and timed."""
     with COLORIZATION_SECONDS.labels(colorizer.name).time():
-        return colorizer.colorize(photo, pins=pins, vividness=vividness)
+        return colorizer.colorize(photo, pins=pins, reach=reach, vividness=vividness)
 
 
 @runs_network
-def find_alternatives(path: str, weights: str, count: int) -> list[tuple[Pin, ...]]:
+def find_alternatives(path: str, weights: str, reach: Reach, count: int) -> list[tuple[Pin, ...]]:
     """The pins of each clearly different version of the photo in this file."""
-    return load_colorizer(weights).alternatives(prepare(path, weights), count=count)
+    photo = prepare(path, weights)
+    return load_colorizer(weights).alternatives(photo, count=count, reach=reach)
 
 
-def colorize_small(path: str, weights: str, pins: tuple[Pin, ...]) -> np.ndarray:
+def colorize_small(path: str, weights: str, reach: Reach, pins: tuple[Pin, ...]) -> np.ndarray:
     """The photo in this file, colorized with at most `SMALL_PIXELS` on the longer side."""
     photo = prepare(path, weights)
     small = photo.onto(shrunk(photo.rgb, SMALL_PIXELS))
-    return colorize(load_colorizer(weights), small, pins=pins)
+    return colorize(load_colorizer(weights), small, pins=pins, reach=reach)
 
 
 @runs_network
@@ -115,7 +118,13 @@ def likely_colors(path: str, weights: str, place: Pin, pins: tuple[Pin, ...]) ->
 
 
 @runs_network
-def describe(colorizer: Colorizer, photo: Prepared, before: np.ndarray, after: np.ndarray) -> str:
+def describe(
+    colorizer: Colorizer,
+    photo: Prepared,
+    before: np.ndarray,
+    after: np.ndarray,
+    pins: tuple[Pin, ...] = (),
+) -> str:
     """The note below the result: what was done, and how near to the truth the colours are.
 
     Args:
@@ -129,6 +138,8 @@ def describe(colorizer: Colorizer, photo: Prepared, before: np.ndarray, after: n
             " Median CIEDE2000 to the true colours, white background left out:"
             f" {fruit_ciede2000(after, before):.1f} (1 is just noticeable)."
         )
+    if said := colorizer.note_on_pins(photo, pins):
+        note += f" {said}"
     if not colorizer.knows(photo):
         note += f" {GUESS}"
     return note

@@ -6,6 +6,7 @@ import gradio as gr
 
 from demo.colorize import handlers, pins
 from model.colorizer.pipeline import MAX_VIVIDNESS
+from model.colorizer.spreading import DEFAULT_REACH, REACHES
 from model.data.examples import Example
 from model.photos import FORMAT_NAMES, MAX_MEGAPIXELS
 from model.weights import DEFAULT_WEIGHTS, available_weights
@@ -21,7 +22,8 @@ ACCEPTED = (
 
 FOLDER = Path(__file__).parent
 STYLES = [FOLDER / "pins.css", FOLDER / "tab.css"]
-HEAD = f"<script>\n{(FOLDER / 'tab.js').read_text(encoding='utf-8')}</script>"
+SCRIPTS = [FOLDER / "names.js", FOLDER / "tab.js"]
+HEAD = "".join(f"<script>\n{file.read_text(encoding='utf-8')}</script>" for file in SCRIPTS)
 
 
 # All listeners that run a network wait in one queue, `demo.server.internals.FairQueue`.
@@ -142,19 +144,21 @@ def _listen(parts: Parts) -> None:
 def _offer_api(parts: Parts) -> None:
     listed = gr.JSON([], label=PINS_LABEL, visible=False)
     versions = gr.JSON(label="Versions", visible=False)
+    reach = gr.Textbox(DEFAULT_REACH, label=f"Reach of pins: {', '.join(REACHES)}", visible=False)
+    reach.preprocess = lambda name: name  # `check_reach` refuses in plainer words
     count = gr.Number(
         handlers.VERSIONS, minimum=1, maximum=8, precision=0, label="Count", visible=False
     )
     gr.Button(visible=False).click(
         handlers.colorize,
-        [parts.photo, parts.weights, listed, parts.vividness],
+        [parts.photo, parts.weights, listed, parts.vividness, reach],
         [parts.result, parts.download, parts.true, parts.note],
         api_name="colorize",
         **NETWORK,
     )
     gr.Button(visible=False).click(
         handlers.alternatives,
-        [parts.photo, parts.weights, count],
+        [parts.photo, parts.weights, count, reach],
         versions,
         api_name="alternatives",
         **NETWORK,

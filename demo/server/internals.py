@@ -7,6 +7,7 @@ import asyncio
 import logging
 import time
 from contextlib import suppress
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,9 @@ class Page(gr.Blocks):
     async def preprocess_data(
         self, block_fn: BlockFunction, inputs: list, *arguments: Any, **options: Any
     ) -> list:
-        """Overridden because Gradio would fetch addresses here, and tell a visitor of Python."""
+        """Overridden because Gradio would fetch addresses here, refuse calls from before a function
+        had its last inputs, and tell a visitor of Python."""
+        inputs = [*inputs, *_defaults(block_fn, len(inputs))]
         traverse(inputs, _refuse, _is_elsewhere)
         try:
             return await super().preprocess_data(block_fn, inputs, *arguments, **options)
@@ -168,6 +171,12 @@ def end_streams(served: FastAPI) -> None:
 def _visitor(event: Event) -> Visitor:
     nameless = event.session_hash == event._id  # Gradio makes up a session for each such call
     return Visitor(address_of(event.request.scope), "" if nameless else event.session_hash)
+
+
+def _defaults(block_fn: BlockFunction, given: int) -> list:
+    """What the function itself takes in the place of inputs from number `given` on."""
+    taken = list(signature(block_fn.fn).parameters.values())[given : len(block_fn.inputs)]
+    return [] if any(one.default is one.empty for one in taken) else [one.default for one in taken]
 
 
 def _is_elsewhere(value: Any) -> bool:

@@ -17,6 +17,7 @@ from model.colorizer.batch import EngineError, Outcome, Task, Work, run_here, ru
 from model.colorizer.output import choose_results, find_result, possible_results
 from model.colorizer.pins import Pin, PinError
 from model.colorizer.pipeline import MAX_VIVIDNESS, Colorizer, check_vividness
+from model.colorizer.spreading import DEFAULT_REACH, REACHES
 from model.photos import FORMAT_NAMES, MAX_MEGAPIXELS, SUFFIXES
 from model.version import VERSION
 from model.weights import DEFAULT_WEIGHTS, available_weights
@@ -46,6 +47,13 @@ def parser() -> argparse.ArgumentParser:
         default=[],
         metavar="X,Y,#RRGGBB",
         help="a colour and the place that is to have it, for a single photo; may be repeated",
+    )
+    options.add_argument(
+        "--reach",
+        choices=REACHES,
+        default=DEFAULT_REACH,
+        help="how far the colour of a pin spreads: over its spot, the object that it is on, or"
+        " everything like it (default: %(default)s)",
     )
     options.add_argument(
         "--vividness",
@@ -161,7 +169,13 @@ def _task(arguments: argparse.Namespace, photos: int) -> Task:
         raise ValueError(f"--alternatives: the weights {colorizer.name} have none.")
     if arguments.workers is not None and (arguments.engine == "here" or arguments.workers < 1):
         raise ValueError(f"--workers is {arguments.workers}: 1 or more, of --engine ray.")
-    return Task(colorizer, tuple(pins), arguments.vividness, arguments.alternatives)
+    return Task(
+        colorizer,
+        tuple(pins),
+        reach=arguments.reach,
+        vividness=arguments.vividness,
+        alternatives=arguments.alternatives,
+    )
 
 
 def _make_folder(out: Path) -> None:

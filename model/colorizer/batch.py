@@ -16,6 +16,7 @@ import torch
 from model.colorizer.output import fingerprint, save_png
 from model.colorizer.pins import MAX_PINS, Pin, PinError
 from model.colorizer.pipeline import GUESS, NO_OTHERS, Colorizer
+from model.colorizer.spreading import DEFAULT_REACH, Reach
 from model.photos import PhotoError, read_photo, shown_name
 
 TOO_MANY_PINS = f"With so many pins, those of other versions exceed the limit of {MAX_PINS}."
@@ -49,6 +50,7 @@ class Task:
 
     colorizer: Colorizer
     pins: tuple[Pin, ...] = ()
+    reach: Reach = DEFAULT_REACH
     vividness: float = 1.0
     alternatives: int = 0
 
@@ -65,7 +67,7 @@ class Task:
         prepared = self.colorizer.prepare(read_photo(photo))
         versions, notes = [()], []
         if self.alternatives:
-            found = self.colorizer.alternatives(prepared, count=self.alternatives)
+            found = self.colorizer.alternatives(prepared, count=self.alternatives, reach=self.reach)
             versions += [pins for pins in found if len(pins) + len(self.pins) <= MAX_PINS]
             if not found:
                 notes.append(NO_OTHERS)
@@ -79,8 +81,12 @@ class Task:
         # `target` itself comes last: where it is, the others are too
         for number, version in reversed(list(enumerate(versions))):
             pins = [*version, *self.pins]
-            colored = self.colorizer.colorize(prepared, pins=pins, vividness=self.vividness)
+            colored = self.colorizer.colorize(
+                prepared, pins=pins, reach=self.reach, vividness=self.vividness
+            )
             save_png(colored, _numbered(target, number), photo=known_by)
+        if note := self.colorizer.note_on_pins(prepared, self.pins):
+            notes.append(note)
         if not self.colorizer.knows(prepared):
             notes.append(GUESS)
         return Outcome(note=f"{shown_name(photo)}: {' '.join(notes)}" if notes else None)

@@ -7,16 +7,15 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from model.color import normalize_ab, rgb_to_lab
+from model.color import lab_to_rgb, normalize_ab, rgb_to_lab
 
-MAX_PINS = 50
-# Standard deviation, in units of ab, of the Gaussian that says how alike two places are in colour.
-ALIKE = 25
-# Standard deviation, as a share of the longer side, of the Gaussian that says how near they are.
-NEAR = 0.3
+MAX_PINS = 256
 # Pixels at the network's scale that a hint reaches from its middle: the square is 5 wide, those of
 # training are 1 to 9.
 REACH = 2
+
+# Chroma from which on a colour is plainly one, and the share of it that a place has to take.
+PLAIN, FITS = 10, 0.3
 
 
 class PinError(ValueError):
@@ -73,8 +72,10 @@ def check_place(x: float, y: float, width: int, height: int) -> None:
 
 
 def place_in(x: float, y: float, shape: tuple, small: tuple) -> tuple[int, int]:
-    """Row and column, in a picture of shape `small`, of the place x, y in one of `shape`."""
-    return int(y * small[0] / shape[0]), int(x * small[1] / shape[1])
+    """Row and column, in a picture of shape `small`, of the middle of the pixel at the place x, y
+    in one of `shape`."""
+    row, column = ((int(at) + 0.5) * small[axis] / shape[axis] for axis, at in enumerate((y, x)))
+    return int(row), int(column)
 
 
 def hints_of(pins: Sequence[Pin], shape: tuple, small: tuple) -> np.ndarray:
@@ -86,19 +87,9 @@ def hints_of(pins: Sequence[Pin], shape: tuple, small: tuple) -> np.ndarray:
         square = tuple(
             slice(max(0, middle - REACH), middle + REACH + 1) for middle in (row, column)
         )
-        hints[:2, *square] = normalize_ab(_ab_of(pin))[:, None, None]
+        hints[:2, *square] = normalize_ab(ab_of(pin))[:, None, None]
         hints[2, *square] = 1
     return hints
-
-
-def likeness(ab: np.ndarray, pins: Sequence[Pin], shape: tuple) -> np.ndarray:
-    """How alike each place and those of `pins` in a photo of `shape` are, by the colours that they
-    have without pins, real `ab` (h, w, 2): (h, w) float32 in 0..1, more where it is like several.
-    """
-    unlike = np.ones(ab.shape[:2], np.float32)
-    for place in {place_in(pin.x, pin.y, shape, ab.shape) for pin in pins}:
-        unlike *= 1 - np.exp(-0.5 * np.square(ab - ab[place]).sum(-1) / ALIKE**2)
-    return 1 - unlike
 
 
 def smoothed(change: np.ndarray, pins: Sequence[Pin], shape: tuple) -> np.ndarray:
@@ -111,23 +102,18 @@ def smoothed(change: np.ndarray, pins: Sequence[Pin], shape: tuple) -> np.ndarra
     return change + share * (cv2.GaussianBlur(change, None, side / 2) - change)
 
 
-def lacking(ab: np.ndarray, pins: Sequence[Pin], shape: tuple) -> np.ndarray:
-    """The difference between real `ab`, (h, w, 2) float32, of a photo of `shape` and the colours of
-    `pins`, at their places and wherever it is near and alike: the network follows a pin well, but
-    not to the full. Where pins disagree, it is a mean. (h, w, 2) float32."""
-    wanted = {place_in(pin.x, pin.y, shape, ab.shape): _ab_of(pin) for pin in pins}
-    rows, columns = np.ogrid[: ab.shape[0], : ab.shape[1]]
-    smooth = cv2.blur(ab, (2 * REACH + 1, 2 * REACH + 1))
-    weights = []
-    for row, column in wanted:
-        away = np.hypot(rows - row, columns - column) / max(ab.shape[:2])
-        unlike = np.linalg.norm(ab - ab[row, column], axis=-1)
-        weights.append(np.exp(-0.5 * ((away / NEAR) ** 2 + (unlike / ALIKE) ** 2)))
-    missing = [color - smooth[place] for place, color in wanted.items()]
-    # more where it is like several, but never more than what is missing
-    share = (1 - np.prod(1 - np.array(weights), 0)) / np.sum(weights, 0).clip(1e-6)
-    return np.einsum("hw,nhw,nc->hwc", share, weights, missing).astype(np.float32)
-
-
-def _ab_of(pin: Pin) -> np.ndarray:
+def ab_of(pin: Pin) -> np.ndarray:
+    """Real a and b of a pin, (2,) float32."""
     return rgb_to_lab(np.array([[pin.rgb]], np.uint8))[0, 0, 1:]
+
+
+def without_room(pins: Sequence[Pin], luminance: np.ndarray, shape: tuple) -> list[int]:
+    """Which of `pins` in a photo of `shape`, counted from 1, are on places so bright or dark that
+    their colours cannot be seen there; `luminance` is (h, w) float32 real L of the photo."""
+    if not pins:
+        return []
+    places = [luminance[place_in(pin.x, pin.y, shape, luminance.shape)] for pin in pins]
+    wanted = np.stack([ab_of(pin) for pin in pins])[None]
+    shown = rgb_to_lab(lab_to_rgb(np.float32(places)[None], wanted))[..., 1:]
+    chroma, left = (np.linalg.norm(ab[0], axis=-1) for ab in (wanted, shown))
+    return [int(n) + 1 for n in np.flatnonzero((chroma > PLAIN) & (left < FITS * chroma))]

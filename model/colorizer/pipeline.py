@@ -19,12 +19,11 @@ from model.colorizer.pins import (
     PinError,
     check_place,
     hints_of,
-    lacking,
-    likeness,
     place_in,
-    smoothed,
+    without_room,
 )
 from model.colorizer.prepared import Prepared, prepare
+from model.colorizer.spreading import DEFAULT_REACH, Reach, check_reach, spread
 from model.colorizer.suggestions import DISTINCT, palette, peaks, pins_at, share_near
 from model.colorizer.upsampling import recolor
 from model.metrics import ciede2000
@@ -38,8 +37,11 @@ GUESS = (
     "These colours are a guess: in a picture like this many are possible, and grey does not tell"
     " which."
 )
+TOO_BRIGHT = "too bright or too dark to show that colour: pins leave brightness as it is."
 NO_OTHERS = "No clearly different colours were found."
 MAX_VIVIDNESS = 2
+# Change of ab from which on a pin has reached a place.
+TOUCHED = 5
 
 
 class VividnessError(ValueError):
@@ -102,17 +104,23 @@ class Colorizer:
         return prepare(array_to_rgb(photo), self.network, photo_chroma=self.photo_chroma)
 
     def colorize(
-        self, photo: np.ndarray | Prepared, *, pins: Sequence[Pin] = (), vividness: float = 1.0
+        self,
+        photo: np.ndarray | Prepared,
+        *,
+        pins: Sequence[Pin] = (),
+        reach: Reach = DEFAULT_REACH,
+        vividness: float = 1.0,
     ) -> np.ndarray:
         """Colours for `photo`, whose luminance stays as it is at full resolution.
 
         Args:
             photo: (H, W) or (H, W, 1, 3 or 4); uint8, uint16, bool, or float in 0..1. Of a colour
                 photo only the luminance is used.
-            pins: colours wanted at places; of two at one place the later one counts. On fruit on
-                white they reach as far as the network takes them, and their places have exactly
-                these colours; on other photos they change all that would otherwise have about the
-                same colour as their places.
+            pins: colours wanted at places, which have them to the full; of two at one place the
+                later one counts. Several divide the picture between them.
+            reach: how far the colour of a pin spreads: over its "spot", over the "object" that it
+                is on, up to the edges around it, or over "everything" that would otherwise have
+                about the same colour.
             vividness: factor on the chroma, from 0 (grey) over 1 (as predicted) to 2.
 
         Returns:
@@ -120,16 +128,22 @@ class Colorizer:
 
         Raises:
             PhotoError: not such an array, or over `MAX_MEGAPIXELS`.
-            PinError: a pin outside the photo or of no colour, over `MAX_PINS`, or a network that
-                takes none.
+            PinError: a pin outside the photo or of no colour, over `MAX_PINS`, a network that
+                takes none, or another reach.
             VividnessError: another vividness.
         """
         check_vividness(vividness)
         prepared = self.prepare(photo)
-        ab = self.predict_ab(prepared, pins=pins)
+        ab = self.predict_ab(prepared, pins=pins, reach=reach)
         return recolor(prepared.rgb, vividness * ab if vividness else None)
 
-    def predict_ab(self, photo: np.ndarray | Prepared, *, pins: Sequence[Pin] = ()) -> np.ndarray:
+    def predict_ab(
+        self,
+        photo: np.ndarray | Prepared,
+        *,
+        pins: Sequence[Pin] = (),
+        reach: Reach = DEFAULT_REACH,
+    ) -> np.ndarray:
         """Real a and b for `photo` at the network's own scale: (h, w, 2) float32.
 
         Raises:
@@ -137,24 +151,27 @@ class Colorizer:
         """
         prepared = self.prepare(photo)
         self._check_pins(pins, prepared)
-        return self._predict(prepared, pins)
+        check_reach(reach)
+        return self._predict(prepared, pins, reach)
 
     def alternatives(
-        self, photo: np.ndarray | Prepared, *, count: int = 4
+        self, photo: np.ndarray | Prepared, *, count: int = 4, reach: Reach = DEFAULT_REACH
     ) -> list[tuple[Pin, ...]]:
         """Clearly different versions that are plausible too, each as the pins that bring it about.
 
         The peaks of the distribution over the fruit, each pinned where it is likely; what comes
-        out must differ from the automatic result and from the versions before.
+        out, with pins of this `reach`, must differ from the automatic result and from the versions
+        before wherever the pins reach.
 
         Returns:
             at most `count`, the likeliest first; none where nothing clearly different is likely,
             or from a network without a distribution or hints.
 
         Raises:
-            PhotoError: as in `colorize`.
+            PhotoError, PinError: as in `colorize`.
         """
         prepared = self.prepare(photo)
+        check_reach(reach)
         if not (self.takes_pins and isinstance(self.network, GivesDistribution)):
             return []
         small, automatic = prepared.small, self._predict(prepared)
@@ -172,8 +189,12 @@ class Colorizer:
                 break
             likely_here = cells * share_near(probability, color[None])[..., 0]
             pins = pins_at(color, likely_here, self.network.cell, prepared)
-            version = recolor(small, self._predict(prepared, pins, automatic))
-            differences = (np.median(ciede2000(version[fruit], old[fruit])) for old in shown)
+            ab = self._predict(prepared, pins, reach, automatic)
+            reached = fruit & (np.linalg.norm(ab - automatic, axis=-1) > TOUCHED)
+            if not reached.any():
+                continue
+            version = recolor(small, ab)
+            differences = (np.median(ciede2000(version[reached], old[reached])) for old in shown)
             if min(differences) >= DISTINCT:
                 versions.append(pins)
                 shown.append(version)
@@ -215,6 +236,22 @@ class Colorizer:
         luminance = prepared.luminance[row, column]
         return palette(probability[row // cell, column // cell], luminance, count)
 
+    def note_on_pins(self, photo: np.ndarray | Prepared, pins: Sequence[Pin]) -> str:
+        """A sentence on those of `pins` that cannot show their colours, since their places are too
+        bright or too dark; empty where all can.
+
+        Raises:
+            PhotoError, PinError: as in `colorize`.
+        """
+        prepared = self.prepare(photo)
+        self._check_pins(pins, prepared)
+        numbers = without_room(pins, prepared.luminance, prepared.shape)
+        if not numbers:
+            return ""
+        listed = " and ".join(", ".join(map(str, numbers)).rsplit(", ", 1))
+        are = "s {} are on places" if len(numbers) > 1 else " {} is on a place"
+        return f"Pin{are.format(listed)} {TOO_BRIGHT}"
+
     @torch.inference_mode()
     def knows(self, photo: np.ndarray | Prepared) -> bool:
         """Whether the network is fairly sure of its colours for `photo`: it expects no larger error
@@ -239,20 +276,17 @@ class Colorizer:
             pin.check(width, height)
 
     def _predict(
-        self, prepared: Prepared, pins: Sequence[Pin] = (), automatic: np.ndarray | None = None
+        self,
+        prepared: Prepared,
+        pins: Sequence[Pin] = (),
+        reach: Reach = DEFAULT_REACH,
+        automatic: np.ndarray | None = None,
     ) -> np.ndarray:
-        """Real ab, (h, w, 2) float32. On a photo pins change what is like their places: the network
-        learned to turn the hue of a whole picture with them. Fruit on white takes the whole change,
-        and the rest of the way to the pins' colours. `automatic` is the ab without pins, where it
-        is known."""
+        """Real ab, (h, w, 2) float32. `automatic` is the ab without pins, where it is known."""
         automatic = self._ab(prepared) if automatic is None else automatic
         if not pins:
             return automatic
-        change = smoothed(self._ab(prepared, pins) - automatic, pins, prepared.shape)
-        if prepared.mask is None:
-            return automatic + likeness(automatic, pins, prepared.shape)[..., None] * change
-        ab = automatic + change
-        return ab + prepared.mask[..., None] * lacking(ab, pins, prepared.shape)
+        return spread(automatic, self._ab(prepared, pins), pins, prepared, reach)
 
     @torch.inference_mode()
     def _ab(self, prepared: Prepared, pins: Sequence[Pin] = ()) -> np.ndarray:

@@ -302,8 +302,11 @@ def draw_stem(fruit: Fruit, rotation, x, y, depth, light) -> None:
         depth[near[seen]] = (start[2] + z)[seen]
 
 
-def draw(fruit: Fruit, rotation: np.ndarray, x, y, tolerance: float) -> np.ndarray:
-    """Light at the points (x, y) of the picture plane, each (N,): linear 0..1, (3, N)."""
+def draw(
+    fruit: Fruit, rotation: np.ndarray, x, y, tolerance: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Light at the points (x, y) of the picture plane, each (N,): linear 0..1, (3, N), white where
+    the fruit is not; and whether it is there, (N,) bool."""
     light, depth = np.ones((3, len(x)), np.float32), np.full(len(x), -np.inf, np.float32)
     front = np.sqrt(np.maximum(fruit.reach**2 - x * x - y * y, 0))
     index = np.flatnonzero(front)
@@ -318,4 +321,4 @@ def draw(fruit: Fruit, rotation: np.ndarray, x, y, tolerance: float) -> np.ndarr
     normal, albedo = rotate(rotation, normal), fruit.skin(points)
     light[:, hit] = shade(albedo, normal, shadow, ambient, fruit.variety.shape)
     draw_stem(fruit, rotation, x, y, depth, light)
-    return np.clip(light, 0, 1)
+    return np.clip(light, 0, 1), depth > -np.inf

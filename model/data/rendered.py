@@ -22,11 +22,35 @@ RAYS_AT_ONCE = 300_000
 def render(variety: str, *, frame: int = 0, seed: int = 0, size: int = 100) -> np.ndarray:
     """One fruit on white, (size, size, 3) uint8 RGB.
 
+    Args and errors: as for `cut_out`.
+    """
+    return to_rgb(cut_out(variety, frame=frame, seed=seed, size=size)[0])
+
+
+def to_rgb(light: np.ndarray) -> np.ndarray:
+    """uint8 RGB of linear light 0..1."""
+    return np.rint(255 * light ** (1 / 2.2)).astype(np.uint8)
+
+
+def to_light(rgb: np.ndarray) -> np.ndarray:
+    """Linear light 0..1, float32, of uint8 RGB."""
+    return np.float32(rgb / 255) ** np.float32(2.2)
+
+
+def cut_out(
+    variety: str, *, frame: int = 0, seed: int = 0, size: int = 100
+) -> tuple[np.ndarray, np.ndarray]:
+    """One fruit to be put onto a picture.
+
     Args:
         variety: one of `VARIETIES`.
         frame: how far the table has turned, in `FRAMES` to a turn.
         seed: which fruit of its variety it is.
         size: height and width in pixels, 1 or more.
+
+    Returns:
+        the light of the fruit on white, (size, size, 3) float32, linear 0..1; and the share of each
+        pixel that the fruit covers, (size, size) float32.
 
     Raises:
         ValueError: another variety or size.
@@ -46,13 +70,15 @@ def render(variety: str, *, frame: int = 0, seed: int = 0, size: int = 100) -> n
     grid = ((np.arange(size * samples) + 0.5) / (size * samples) - 0.5) * extent
     columns, lines = np.float32(middle[0] + grid), np.float32(middle[1] - grid)
     band = max(1, RAYS_AT_ONCE // (size * samples**2))  # rows of pixels
-    picture = np.empty((size, size, 3), np.uint8)
+    light = np.empty((size, size, 3), np.float32)
+    coverage = np.empty((size, size), np.float32)
     for top in range(0, size, band):
         y, x = np.meshgrid(lines[top * samples : (top + band) * samples], columns, indexing="ij")
-        light = draw(fruit, seen, x.ravel(), y.ravel(), extent / (10 * size * samples))
-        light = light.reshape(3, -1, samples, size, samples).mean(axis=(2, 4))
-        picture[top : top + band] = np.rint(255 * light.transpose(1, 2, 0) ** (1 / 2.2))
-    return picture
+        drawn, hit = draw(fruit, seen, x.ravel(), y.ravel(), extent / (10 * size * samples))
+        drawn = drawn.reshape(3, -1, samples, size, samples).mean(axis=(2, 4))
+        light[top : top + band] = drawn.transpose(1, 2, 0)
+        coverage[top : top + band] = hit.reshape(-1, samples, size, samples).mean(axis=(1, 3))
+    return light, coverage
 
 
 def save(path: Path, picture: np.ndarray) -> None:

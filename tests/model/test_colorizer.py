@@ -293,19 +293,18 @@ def redness(rgb: np.ndarray) -> np.ndarray:
     ("x", "y"),
     [(0, 0), (999.9, 0), (0, 499.9), (999.9, 499.9), (500, 250), (250, 400), (7, 493)],
 )
-def test_a_pin_colours_its_place_and_not_the_rest(x, y):
+def test_a_pin_colours_its_spot_and_not_the_rest(x, y):
     photo = np.full((500, 1000), 120, np.uint8)
     plain = painter(reach=4)
-    change = redness(plain.colorize(photo, pins=[Pin(x, y, RED_PIN)])) - redness(
-        plain.colorize(photo)
-    )
+    pinned = plain.colorize(photo, pins=[Pin(x, y, RED_PIN)], reach="spot")
+    change = redness(pinned) - redness(plain.colorize(photo))
     assert change[int(y), int(x)] > 30
     rows, columns = np.nonzero(change > 10)
     away = np.hypot(rows + 0.5 - y, columns + 0.5 - x)
-    assert away.max() < 11 * 1000 / 256  # 2 of the pin, 4 of the reach, 1 of the smoothing
+    assert away.max() < 100
 
 
-def test_on_a_photo_a_pin_changes_what_had_its_places_colour():
+def test_on_a_photo_a_pin_may_change_all_that_had_its_places_colour():
     """The network turns all of a picture with a pin, as it learned to."""
     photo = np.full((200, 256), 60, np.uint8)
     photo[:, 128:] = 150
@@ -320,7 +319,8 @@ def test_on_a_photo_a_pin_changes_what_had_its_places_colour():
 
     turning.network.forward = forward
     freely = turning.predict_ab(np.dstack([photo] * 3))
-    pinned = turning.predict_ab(np.dstack([photo] * 3), pins=[Pin(20, 20, (40, 60, 200))])
+    pin = Pin(20, 20, (40, 60, 200))
+    pinned = turning.predict_ab(np.dstack([photo] * 3), pins=[pin], reach="everything")
     assert (np.abs(pinned - freely)[:, :128] > 20).any(-1).all(), "all of the left is blue"
     assert np.abs(pinned - freely)[:, 128:].max() < 1
 
@@ -470,7 +470,7 @@ def test_another_vividness_is_refused(colorizer, apple, vividness):
         ([Pin(5, 5, (1, 2))], "three numbers from 0 to 255"),
         ([Pin(5, 5, "red")], "three numbers from 0 to 255"),
         ([Pin(5, 5, None)], "three numbers from 0 to 255"),
-        (10_000 * [Pin(5, 5, RED_PIN)], "10,000 pins; the limit is 50"),
+        (10_000 * [Pin(5, 5, RED_PIN)], "10,000 pins; the limit is 256"),
     ],
 )
 def test_a_pin_that_cannot_be_used_is_one_sentence(pins, said):
@@ -481,7 +481,7 @@ def test_a_pin_that_cannot_be_used_is_one_sentence(pins, said):
 
 
 def test_the_limit_of_pins_is_usable():
-    pins = [Pin(n, n, RED_PIN) for n in range(MAX_PINS)]
+    pins = [Pin(n % 60, n // 60, RED_PIN) for n in range(MAX_PINS)]
     assert painter().colorize(np.full((60, 60), 99, np.uint8), pins=pins).shape == (60, 60, 3)
 
 
@@ -582,10 +582,6 @@ def test_where_there_is_no_doubt_there_is_no_alternative(colorizer, apple):
     assert painter(yellow=1).alternatives(apple) == []
     assert painter(yellow=0.99, red=0.01).alternatives(apple) == []
     assert colorizer.alternatives(apple) == []
-
-
-def test_a_network_that_ignores_its_hints_has_no_alternative_for_a_photo():
-    assert painter(reach=0, yellow=0.5, red=0.5).alternatives(scene(200, 256)) == []
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 400), (400, 2), (9, 17)])
