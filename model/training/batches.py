@@ -80,7 +80,8 @@ class Shuffled(Batches):
 
 
 class Drawn(Batches):
-    """Samples, drawn without end; the last batch of an epoch is a whole one."""
+    """Samples, drawn without end; the last batch of an epoch is a whole one. With a `photo_canvas`
+    every other batch shows photos alone."""
 
     def __init__(self, samples: Samples, size: int, rows_an_epoch: int, *processes: int) -> None:
         super().__init__(size, rows_an_epoch, *processes)
@@ -90,5 +91,8 @@ class Drawn(Batches):
         return range(step * self.size, (step + 1) * self.size)
 
     def read(self, rows: Sequence[int]) -> tuple[Tensor, Tensor]:
-        lab, hints = map(np.ascontiguousarray, self.samples.batch(rows))
+        step, samples = rows[0] // self.size, self.samples
+        if samples.photo_canvas and step % 2:
+            samples = samples.photos
+        lab, hints = map(np.ascontiguousarray, samples.batch(rows))
         return torch.from_numpy(lab), torch.from_numpy(hints)

@@ -45,10 +45,12 @@ class Recipe:
     # Arithmetic: bfloat16 where it is safe and the processor has it.
     bfloat16: bool = False
 
-    # Samples: their side in pixels, the share of each collection, the share of fruit that is cut
-    # out and put on another background, and whether varieties and kinds of fruit are drawn alike,
-    # however many pictures each has.
+    # Samples: their side in pixels; the side of those of every other batch, which then shows photos
+    # alone, or 0 for batches that are all alike; the share of each collection, the share of fruit
+    # that is cut out and put on another background, and whether varieties and kinds of fruit are
+    # drawn alike, however many pictures each has.
     canvas: int = 96
+    photo_canvas: int = 0
     shares: dict = field(default_factory=SHARES.copy)
     backgrounds: float = 0
     balanced: bool = False
@@ -100,10 +102,12 @@ RECIPES = {
         COLORNET,
         pretrained=False,
         epochs=2,
-        samples=12_000,
+        samples=4_800,
         batch_size=16,
         learning_rate=6e-4,
-        canvas=160,
+        ema=0.99,
+        canvas=128,
+        photo_canvas=224,
     ),
 }
 

@@ -4,7 +4,7 @@ A sample depends on the seed and its number alone, so that a run that is resumed
 several processes, meets the same ones.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -46,6 +46,7 @@ class Samples:
         seed: what all that is random depends on.
         backgrounds: share of fruit that is cut out and put on another background.
         canvas: height and width of a sample, in pixels.
+        photo_canvas: the same of `photos`.
         balanced: whether the groups of a source are drawn alike, however many pictures each has.
         shares: share of each source.
     """
@@ -54,8 +55,15 @@ class Samples:
     seed: int
     backgrounds: float
     canvas: int = 96
+    photo_canvas: int = 0
     balanced: bool = False
     shares: dict[str, float] = field(default_factory=SHARES.copy)
+
+    @property
+    def photos(self) -> "Samples":
+        """Samples of photos alone, of `photo_canvas` pixels."""
+        shares = {name: share for name, share in self.shares.items() if name not in STUDIO}
+        return replace(self, canvas=self.photo_canvas, shares=shares)
 
     def batch(self, numbers: range) -> tuple[np.ndarray, np.ndarray]:
         """The samples of these numbers.

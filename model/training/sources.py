@@ -62,6 +62,7 @@ def load_samples(
         seed,
         recipe.backgrounds,
         canvas=recipe.canvas,
+        photo_canvas=recipe.photo_canvas,
         balanced=recipe.balanced,
         shares=recipe.shares,
     )

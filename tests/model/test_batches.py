@@ -75,3 +75,17 @@ def test_the_mean_over_processes_is_the_loss_of_the_whole_batch(processes):
     for step in steps(shuffled(4), epochs=1):
         parts = [loss(shuffled(4, rank, processes), step) for rank in range(processes)]
         assert np.mean(parts) == pytest.approx(loss(shuffled(4), step), rel=1e-5)
+
+
+def test_every_other_batch_shows_photos_alone_and_larger():
+    fruit, photo = (
+        np.full((100, 100, 3), (150, NEUTRAL + chroma, NEUTRAL), np.uint8) for chroma in (20, 80)
+    )
+    sources = {"classic": [[fruit]], "photos": [[photo]]}
+    batches = Drawn(Samples(sources, 5, 0, canvas=32, photo_canvas=64), 40, 80)
+    for step, side in enumerate((32, 64, 32, 64)):
+        lab, hints, _ = batches[step]
+        assert lab.shape == hints.shape == (40, 3, side, side)
+        assert {20, 80} - {int(c) - NEUTRAL for c in lab[:, 1].amax((1, 2))} == (
+            {20} if side == 64 else set()
+        )
