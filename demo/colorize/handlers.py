@@ -166,8 +166,8 @@ def alternatives(
     if photo is None:
         return []
     with one_sentence():
-        source = path_of(photo), known_weights(weights), reach
-        found = pictures.find_alternatives(*source, count or 0)
+        source = path_of(photo), known_weights(weights)
+        found = pictures.find_alternatives(*source, count or 0, reach)
     return [pictures.pins_to_json(version) for version in found]
 
 
@@ -254,10 +254,10 @@ def show_versions(shown: Shown) -> Any:
     if asked is None or shown.versions == asked.versions:
         return gr.skip()
     with one_sentence():
-        found = pictures.find_alternatives(*asked.versions, VERSIONS)
+        found = pictures.find_alternatives(*asked.source, VERSIONS, asked.reach)
         versions = [
             {
-                "picture": data_url(pictures.colorize_small(*asked.versions, version)),
+                "picture": data_url(pictures.colorize_small(*asked.source, version, asked.reach)),
                 "pins": pictures.pins_to_json(version),
             }
             for version in ([(), *found] if found else [])

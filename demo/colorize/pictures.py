@@ -96,13 +96,17 @@ def colorize(
 
 
 @runs_network
-def find_alternatives(path: str, weights: str, reach: Reach, count: int) -> list[tuple[Pin, ...]]:
+def find_alternatives(
+    path: str, weights: str, count: int, reach: Reach = DEFAULT_REACH
+) -> list[tuple[Pin, ...]]:
     """The pins of each clearly different version of the photo in this file."""
     photo = prepare(path, weights)
     return load_colorizer(weights).alternatives(photo, count=count, reach=reach)
 
 
-def colorize_small(path: str, weights: str, reach: Reach, pins: tuple[Pin, ...]) -> np.ndarray:
+def colorize_small(
+    path: str, weights: str, pins: tuple[Pin, ...], reach: Reach = DEFAULT_REACH
+) -> np.ndarray:
     """The photo in this file, colorized with at most `SMALL_PIXELS` on the longer side."""
     photo = prepare(path, weights)
     small = photo.onto(shrunk(photo.rgb, SMALL_PIXELS))

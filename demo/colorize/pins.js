@@ -21,7 +21,8 @@ const choose = (place) => {
 const give = (color) => {
   const { pins, place } = state();
   const pin = [...place, color];
-  const known = pins.some((other) => same(other, place));
+  const known = pins.find((other) => same(other, place));
+  if (known?.[2] === color) return;
   repaint({
     pins: known ? pins.map((other) => (same(other, place) ? pin : other)) : [...pins, pin],
   });

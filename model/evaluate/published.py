@@ -8,7 +8,7 @@ JSON under results/ that the measuring commands left:
     <!-- figures:NAME -->
     <!-- /figures -->
 
-NAME is summary, comparison, replication, colornet or paper.
+NAME is summary, comparison, pins, replication, colornet or paper.
 """
 
 import argparse
@@ -84,6 +84,21 @@ def _together(values: Iterable[str]) -> str:
     return values[0] if len(set(values)) == 1 else " / ".join(values)
 
 
+def pins(results: Path) -> str:
+    """How far ColorNet's pins reach, beside the goals."""
+    found = _read(results / "colornet" / "pins.json")
+    rows = [
+        ("one pin: on its object", found["one_pin"]["object"], "at least 0.85"),
+        ("one pin: on the other objects", found["one_pin"]["others"], "at most 0.05"),
+        ("one pin: on the background", found["one_pin"]["background"], "at most 0.05"),
+    ]
+    for kind, value in found["three_pins"].items():
+        rows.append((f"a pin on each object: on the {kind}", value, "at least 0.90"))
+    lines = ["| share of the wanted change | ColorNet | goal |", "|---|---|---|"]
+    lines += [f"| {title} | {value:.2f} | {goal} |" for title, value, goal in rows]
+    return "\n".join(lines)
+
+
 def replication(results: Path) -> str:
     """Test loss of the paper's network by how many of its outputs died, beside the baselines."""
     found = _read(results / "paper" / "summary.json")
@@ -109,6 +124,7 @@ def card(weights: str) -> Callable[[Path], str]:
 BLOCKS: dict[str, Callable[[Path], str]] = {
     "summary": summary,
     "comparison": comparison,
+    "pins": pins,
     "replication": replication,
     "colornet": card("colornet"),
     "paper": card("paper"),

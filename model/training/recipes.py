@@ -89,6 +89,7 @@ COLORNET = Recipe(
     bfloat16=True,
     backgrounds=0.15,
     balanced=True,
+    photo_chroma=1.1,
 )
 RECIPES = {
     # One epoch is the paper's. It gives neither batch size nor learning rate: these had the lowest

@@ -239,6 +239,8 @@ def test_pins_colour_their_surroundings_and_can_be_taken_back(painted):
     page, rings = painted, painted.locator("#pins .ring")
     open_pins(page)
     likeliest, untouched = source(page), picture(page)
+    page.get_by_role("slider", name="Reach").press("ArrowLeft")
+    page.locator("#pins output >> text=This spot").wait_for()
     pin(page, 120, 150, "#2040ff")
     assert [ring.inner_text() for ring in rings.all()] == ["1"]
     ring, image = rings.bounding_box(), page.locator("#pins .picture img").bounding_box()
@@ -255,16 +257,54 @@ def test_pins_colour_their_surroundings_and_can_be_taken_back(painted):
     old = source(page)
     page.get_by_role("button", name="Remove", exact=True).click()
     wait_for_other(page, old)
-    assert [ring.get_attribute("aria-label") for ring in rings.all()] == ["Pin 1, #ff2020"]
+    assert [ring.get_attribute("aria-label") for ring in rings.all()] == ["Pin 1, red"]
     page.get_by_role("button", name="Undo").click()
     assert rings.count() == 2
     page.get_by_role("button", name="Clear all").click()
     assert rings.count() == 0
     wait_for_picture(page, likeliest)
-    for _ in range(3):
+    for _ in range(2):
         page.get_by_role("button", name="Undo").click()
     page.locator("#pins .ring >> text=1").wait_for()
+    old = source(page)
+    for _ in range(2):
+        page.get_by_role("slider", name="Reach").press("ArrowRight")
+    page.locator("#pins output >> text=Everything like it").wait_for()
+    wait_for_other(page, old)
     assert page.evaluate("document.documentElement.scrollWidth") == page.viewport_size["width"]
+
+
+def test_a_pin_is_dragged_and_a_key_takes_it_back(painted):
+    page, ring = painted, painted.locator("#pins button.ring")
+    open_pins(page)
+    pin(page, 120, 150, "#2040ff")
+    image, old = page.locator("#pins .picture img").bounding_box(), source(page)
+    start = ring.bounding_box()
+    page.mouse.move(start["x"] + start["width"] / 2, start["y"] + start["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(image["x"] + image["width"] / 4, image["y"] + image["height"] / 4, steps=4)
+    page.mouse.up()
+    wait_for_other(page, old)
+    assert ring.count() == 1
+    moved = ring.bounding_box()
+    assert moved["x"] + moved["width"] / 2 - image["x"] == pytest.approx(image["width"] / 4, abs=3)
+    page.keyboard.press("Control+z")
+    wait_for_picture(page, old)
+    assert ring.bounding_box() == start
+    page.keyboard.press("Control+z")
+    ring.wait_for(state="detached")
+
+
+def test_swatches_are_in_sight_large_and_named(painted):
+    page = painted
+    open_pins(page)
+    choose_place(page, 120, 150)
+    page.wait_for_timeout(700)  # it scrolls
+    for swatch in page.locator("#pins .swatch").all():
+        box = swatch.bounding_box()
+        assert min(box["width"], box["height"]) >= 44
+        assert 0 <= box["y"] and box["y"] + box["height"] <= page.viewport_size["height"]
+        assert re.fullmatch("[a-z ]+", swatch.get_attribute("aria-label"))
 
 
 def test_the_last_of_quick_wishes_is_shown_and_downloaded(painted):
@@ -273,7 +313,7 @@ def test_the_last_of_quick_wishes_is_shown_and_downloaded(painted):
     pin(page, 120, 150, "#2040ff")
     for swatch in page.locator("#pins .swatch").all():
         swatch.click()
-    color = page.locator("#pins .ring").get_attribute("aria-label")[-7:]
+    color = page.locator("#pins .ring").evaluate("ring => ring.style.getPropertyValue('--pin')")
     wanted = rgb_to_lab_exact(np.array([[list(bytes.fromhex(color[1:]))]], np.uint8))[0, 0, 1:]
 
     def is_right(rgb: np.ndarray) -> bool:
@@ -443,11 +483,13 @@ def test_pins_vividness_and_alternatives_by_api(painter_url, gray_file):
         "#RRGGBB": [[1, 2, "red"]],
         "A pin is": [[[1], None, "#c03020"]],
         "outside the photo": [[240, 0, "#c03020"]],
-        "the limit is 50": [[1, 2, "#c03020"]] * 10_000,
+        "the limit is 256": [[1, 2, "#c03020"]] * 10_000,
     }
     for sentence, pins in bad.items():
         with pytest.raises(Exception, match=sentence):
             client.predict(photo, pins=pins, api_name="/colorize")
+    with pytest.raises(Exception, match="spot, object, everything, not 'all'"):
+        client.predict(photo, reach="all", api_name="/colorize")
     with pytest.raises(Exception, match="take no pins"):
         client.predict(photo, "paper", [[1, 2, "#c03020"]], api_name="/colorize")
     with pytest.raises(Exception, match="greater than maximum"):

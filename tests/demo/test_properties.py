@@ -172,7 +172,7 @@ def answer(api: Api, function: str, *inputs: object) -> None:
 
 
 NAN, HUGE = float("nan"), 10**400
-PLACES = {"photo": 0, "weights": 1, "pins": 2, "vividness": 3}
+PLACES = {"photo": 0, "weights": 1, "pins": 2, "vividness": 3, "reach": 4}
 
 
 @pytest.mark.parametrize(
@@ -188,11 +188,12 @@ PLACES = {"photo": 0, "weights": 1, "pins": 2, "vividness": 3}
         *(("pins", [[x, 2, "#a02818"]]) for x in (NAN, HUGE, -1, 48, "x", None, [1], 1e308)),
         *(("pins", [[1, 2, color]]) for color in (None, 7, "red", "#12", "#" * 999, "#a02818\n7")),
         ("pins", [[1, 2, "#a02818"]] * 9_000),
+        *(("reach", given) for given in (None, 7, NAN, "all", ["object"], {}, "x" * 5_000)),
         *(("vividness", given) for given in (None, NAN, HUGE, -1, 3, "1", [1], {}, "x" * 5_000)),
     ],
 )
 def test_a_wrong_input_is_refused_in_one_sentence(api, photo, place, given):
-    inputs = [photo, "paper" if place != "pins" else "colornet", [], 1]
+    inputs = [photo, "paper" if place != "pins" else "colornet", [], 1, "object"]
     inputs[PLACES[place]] = given
     with pytest.raises(Refused) as refused:
         api.call("colorize", *inputs)
@@ -211,9 +212,14 @@ def test_another_number_of_inputs_is_no_trouble(api, inputs):
     answer(api, "colorize", *inputs)
 
 
+def test_a_call_without_the_reach_works_as_before_there_was_one(api, photo):
+    assert api.is_png(api.call("colorize", photo, "colornet", [[9, 9, "#a02818"]], 1)[1]["url"])
+    assert isinstance(api.call("alternatives", photo, "colornet", 1)[0], list)
+
+
 @given(place=st.sampled_from([*PLACES]), given=JSON)
 def test_any_json_is_answered(api, photo, place, given):
-    inputs = [photo, "paper", [], 1]
+    inputs = [photo, "paper", [], 1, "object"]
     inputs[PLACES[place]] = given
     answer(api, "colorize", *inputs)
 

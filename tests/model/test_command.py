@@ -384,7 +384,8 @@ def test_pins_and_alternatives_are_as_from_the_function(album, tmp_path, capsys,
 def test_alternatives_that_with_the_users_pins_are_too_many_are_left_out(
     album, tmp_path, capsys, unsure
 ):
-    pear, pins = album / "photo3.png", [("--pin", f"{n},40,#2030c0") for n in range(MAX_PINS + 1)]
+    pear = album / "photo3.png"
+    pins = [("--pin", f"{n % 20},{20 + n // 20},#2030c0") for n in range(MAX_PINS + 1)]
     for number, expected in ((MAX_PINS - 3, 3), (MAX_PINS, 1)):
         out = tmp_path / str(number)
         given = [word for pin in pins[:number] for word in pin]
