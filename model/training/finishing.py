@@ -16,7 +16,7 @@ from model.photos import shrunk
 from model.training.batches import Batches
 from model.training.objective import autocast, hint_inputs, inputs, network_inputs
 from model.training.recipes import Recipe
-from model.training.samples import STUDIO, Samples
+from model.training.samples import Samples
 
 # Number of samples from which averaged weights get their batch statistics.
 BATCH_NORM_SAMPLES = 1_920
@@ -48,8 +48,8 @@ def update_batch_norm(network: nn.Module, batches: Batches, recipe: Recipe) -> N
 @torch.no_grad()
 def fit_doubt(network: nn.Module, samples: Samples, sets: dict[str, Sequence[np.ndarray]]) -> None:
     """Fit the error that the network expects of its colours (`model.networks.doubt`), CIEDE2000, to
-    pictures of `samples`, and its limit to the photos of `sets` whose error is below the median,
-    each (3, H, W) uint8 Lab."""
+    pictures of `samples`, and its limit to the ordinary photos of `sets` whose error is below the
+    median, each (3, H, W) uint8 Lab."""
     network.eval()
     features, errors = [], []
     for groups in samples.sources.values():
@@ -60,8 +60,7 @@ def fit_doubt(network: nn.Module, samples: Samples, sets: dict[str, Sequence[np.
             features.append(found)
             errors.append(error)
     network.doubt.fit(torch.cat(features), torch.tensor(errors).clamp(min=0.1))
-    photos = chain.from_iterable(lab for name, lab in sets.items() if name not in STUDIO)
-    judged = sorted(_judged(network, photos), key=lambda picture: picture[1])
+    judged = sorted(_judged(network, sets["general"]), key=lambda picture: picture[1])
     better = [found for found, _ in judged[: max(1, len(judged) // 2)]]
     network.doubt.allow(torch.cat(better), 1 - DOUBTED_SHARE)
 
