@@ -1,5 +1,6 @@
 """The encoder of EfficientNet-Lite0, whose ImageNet weights training begins with."""
 
+import torch
 from torch import Tensor, nn
 
 # Blocks of a stage, and their kernel, stride, expansion and output channels (Tan & Le 2019,
@@ -79,6 +80,14 @@ class _Block(nn.Module):
         return features + seen if self.residual else seen
 
 
+class _Depthwise(nn.Conv2d):
+    """Float32 under autocast too: on the CPU its gradient as bfloat16 takes several times as long."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        with torch.autocast(features.device.type, enabled=False):
+            return super().forward(features.to(self.weight.dtype))
+
+
 def conv_norm(
     inputs: int, outputs: int, *, kernel: int = 1, stride: int = 1, groups: int = 1
 ) -> nn.Sequential:
@@ -86,7 +95,7 @@ def conv_norm(
     total = kernel - stride
     padding = (total // 2, total - total // 2) * 2
     even = padding[0] == padding[1]
-    conv = nn.Conv2d(
+    conv = (_Depthwise if groups > 1 else nn.Conv2d)(
         inputs,
         outputs,
         kernel,

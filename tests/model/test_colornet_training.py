@@ -60,7 +60,7 @@ def draw(folders: dict[str, Path]) -> Callable[..., int]:
         with pytest.MonkeyPatch.context() as patch:
             patch.setitem(RECIPES, "colornet", replace(TINY, **changes))
             patch.setattr(finishing, "BATCH_NORM_SAMPLES", 8)
-            patch.setattr(finishing, "FAMILIAR_PICTURES", 2)
+            patch.setattr(finishing, "DOUBTED_PICTURES", 2)
             return script.main(["colornet", *flags, *more])
 
     return run
