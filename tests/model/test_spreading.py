@@ -1,7 +1,5 @@
 """How far pins reach, and how they divide a picture."""
 
-import time
-
 import cv2
 import numpy as np
 import pytest
@@ -83,16 +81,14 @@ def test_every_pins_place_has_its_colour_though_its_neighbour_contradicts(swayed
         np.testing.assert_allclose(ab[pin.y, pin.x], ab_of(pin.rgb), atol=1.5)
 
 
-def test_as_many_pins_as_may_be_in_one_object_are_fast():
+def test_as_many_pins_as_may_be_in_one_object_each_have_their_colour():
     colors = np.random.default_rng(1).integers(0, 256, (MAX_PINS, 3)).tolist()
     places = [(n % 16, n // 16) for n in range(MAX_PINS)]
     pins = [
         Pin(48 + 2 * x, 74 + 2 * y, tuple(color))
         for (x, y), color in zip(places, colors, strict=True)
     ]
-    began = time.process_time()
     ab = painter().predict_ab(balls(), pins=pins)
-    assert time.process_time() - began < 5
     for pin in pins[::15]:
         np.testing.assert_allclose(ab[pin.y, pin.x], ab_of(pin.rgb), atol=1.5)
 
