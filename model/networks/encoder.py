@@ -81,7 +81,7 @@ class _Block(nn.Module):
 
 
 class _Depthwise(nn.Conv2d):
-    """Float32 under autocast too: on the CPU its gradient as bfloat16 takes several times as long."""
+    """Float32 under autocast too: its gradient as bfloat16 takes several times as long on a CPU."""
 
     def forward(self, features: Tensor) -> Tensor:
         with torch.autocast(features.device.type, enabled=False):
