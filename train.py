@@ -8,7 +8,7 @@ writes config.json, metrics.json, curve.png and weights.safetensors into results
 saves; the same command with --resume goes on exactly where it stopped (on the CPU bit for bit).
 `paper` learns from Fruits-360 alone, `colornet` also from further varieties, photos of fruit and
 ordinary photos, and begins with ImageNet weights (requirements-pretrained.txt); `colornet-large`
-and then `colornet-largest` go on from the weights before (--start) with larger samples.
+goes on from its weights (--start) with larger samples.
 """
 
 import argparse
