@@ -23,7 +23,7 @@ EXPORT = (
 )
 YES_OR_NO = {"true": True, "1": True, "false": False, "0": False}
 # Largest number of conditions that a report compares, every two of them.
-MOST_CONDITIONS = 20
+MOST_CONDITIONS = 12
 # Largest number of names that a sentence lists.
 LISTED = 12
 
