@@ -1,5 +1,7 @@
 """The page and its tabs, and the application that serves it."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import gradio as gr
@@ -64,7 +66,13 @@ def application(
         root_path: path at which a proxy offers the page, such as "/fruit".
     """
     upload_folder().mkdir(parents=True, exist_ok=True)
-    served = FastAPI(title=TITLE, docs_url=None, redoc_url=None, openapi_url=None)
+
+    @asynccontextmanager
+    async def serving(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        engine.dispose()  # all answers are in the study's one file, also where a signal ends it
+
+    served = FastAPI(title=TITLE, docs_url=None, redoc_url=None, openapi_url=None, lifespan=serving)
     offered = [*GRADIO_ROUTES]
     for router in (health.routes(engine, study_name), routes.routes(engine, study_name)):
         served.include_router(router)

@@ -60,6 +60,7 @@ def _copy(source: Path, to: Path) -> None:
         ):
             old.backup(new)
             [(found,)] = new.execute("PRAGMA integrity_check(1)").fetchall()
+            new.execute("PRAGMA journal_mode = DELETE")  # it is not in use, and has no second file
         if found != "ok":
             raise sqlite3.DatabaseError(f"the copy of {source} is damaged: {found}")
         shutil.copymode(source, part)

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from model.version import VERSION
+from study.db.engine import closing
 from study.errors import StudyError
 
 
@@ -56,7 +57,8 @@ def run(
     """
     arguments = parser.parse_args(argv)
     try:
-        code = work(arguments) or 0
+        with closing():
+            code = work(arguments) or 0
         sys.stdout.flush()
     except errors as error:
         command = parser.prog.removeprefix("python -m ")

@@ -9,13 +9,15 @@ import json
 import sys
 from dataclasses import asdict, dataclass
 from datetime import timedelta
+from pathlib import Path
 
 import sqlalchemy as sa
 
 from study import cli
-from study.db.engine import connect, reading
+from study.db.engine import connect, lacks_wal, open_database, reading
 from study.db.queries import find_study
 from study.db.tables import QualityCheck, Rater, RatingSession, Study, now
+from study.errors import StudyError
 from study.plan.config import StudyConfig
 from study.plan.quality import COULD_NOT_RUN, FAILED, PASSED
 
@@ -40,6 +42,7 @@ class Status:
         total, lists: sessions of people, all and by list.
         quota: places for people; None: no limit.
         checks: {name of the check: {outcome: finished sessions of people}}.
+        seen_at: last sign of life of any session, in ISO format; None: there is no session.
     """
 
     study: str
@@ -48,6 +51,7 @@ class Status:
     lists: dict[str, Counts]
     quota: int | None
     checks: dict[str, dict[str, int]]
+    seen_at: str | None = None
 
 
 def status(engine: sa.Engine, study_name: str | None = None) -> Status:
@@ -74,6 +78,9 @@ def status(engine: sa.Engine, study_name: str | None = None) -> Status:
             .where(RatingSession.study_id == study.id)
             .group_by(*(sa.literal_column(column) for column in "123"))
         ).all()
+        seen_at = database.scalar(
+            sa.select(sa.func.max(RatingSession.seen_at)).where(RatingSession.study_id == study.id)
+        )
         people = [row[1:] for row in rows if not row[0]]
         lists = {stimulus.list_name for stimulus in study.stimuli if stimulus.list_name}
         return Status(
@@ -85,6 +92,7 @@ def status(engine: sa.Engine, study_name: str | None = None) -> Status:
             },
             quota=config.quota,
             checks=_checks(database, study),
+            seen_at=seen_at and seen_at.isoformat(timespec="seconds"),
         )
 
 
@@ -158,8 +166,25 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _print_status(arguments: argparse.Namespace) -> None:
-    found = status(connect(arguments.db, existing=True), arguments.study)
+    engine = open_database(arguments.db, existing=True)
+    torn = engine.dialect.name == "sqlite" and lacks_wal(Path(engine.url.database))
+    engine = connect(arguments.db, existing=True)
+    try:
+        found = status(engine, arguments.study)
+    except StudyError as error:
+        raise StudyError(f"{error} {_torn(engine)}" if torn else error) from None
+    if torn:
+        print(f"study.status: {_torn(engine, found.seen_at)}", file=sys.stderr)
     print(json.dumps(asdict(found), indent=2) if arguments.json else as_text(found))
+
+
+def _torn(engine: sa.Engine, seen_at: str | None = None) -> str:
+    name = Path(engine.url.database).name
+    later = f" later than {seen_at}" if seen_at else ""
+    return (
+        f"{name} was copied while in use, and {name}-wal, which lay beside it, was not:"
+        f" answers{later} may be missing here. Copy both files, or use study.backup."
+    )
 
 
 if __name__ == "__main__":

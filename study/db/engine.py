@@ -9,6 +9,7 @@ import logging
 import os
 import sqlite3
 import threading
+import weakref
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -37,6 +38,7 @@ LOCK_SECONDS = 10
 THREADS = 40
 
 log = logging.getLogger(__name__)
+_opened: weakref.WeakSet[sa.Engine] = weakref.WeakSet()
 _turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)  # by database
 
 
@@ -82,6 +84,7 @@ def open_database(url: str | None = None, *, existing: bool = False) -> sa.Engin
         if is_sqlite and parsed.database in (None, "", ":memory:"):
             raise StudyError("A database in memory keeps nothing; name a file: sqlite:///FILE.")
         is_file = is_sqlite and not parsed.query
+        torn = existing and is_file and lacks_wal(Path(parsed.database))
         if existing and is_file and not Path(parsed.database).exists():
             raise StudyError(
                 f"There is no database {parsed.database}; python -m study.prepare makes one."
@@ -106,7 +109,36 @@ def open_database(url: str | None = None, *, existing: bool = False) -> sa.Engin
     if is_sqlite:
         sa.event.listen(engine, "connect", _set_up_sqlite)
         sa.event.listen(engine, "begin", _begin_sqlite)
+        if not torn:  # else it would no longer be known
+            sa.event.listen(engine, "close", _close_sqlite)
+    _opened.add(engine)
     return engine
+
+
+@contextmanager
+def closing() -> Iterator[None]:
+    """Close the databases that are opened meanwhile, so that all of an SQLite database is in its
+    one file afterwards."""
+    before = {*_opened}
+    try:
+        yield
+    finally:
+        for engine in {*_opened} - before:
+            engine.dispose()
+
+
+def lacks_wal(file: Path) -> bool:
+    """Whether an SQLite file was in use when it was copied, and the file beside it that holds what
+    was written last, `-wal`, was left behind.
+
+    An SQLite file says in its bytes 18 and 19 how it is written; `_close_sqlite` changes that back.
+    """
+    try:
+        with file.open("rb") as opened:
+            in_use = opened.read(20)[18:] == b"\2\2"
+    except OSError:
+        return False
+    return in_use and not file.with_name(f"{file.name}-wal").exists()
 
 
 def _waiting(backend: str) -> dict:
@@ -131,6 +163,13 @@ def _set_up_sqlite(connection, _) -> None:
     connection.execute("PRAGMA synchronous = FULL")  # a committed rating survives a power cut
     with suppress(sqlite3.OperationalError):  # a read-only database stays in its mode
         connection.execute("PRAGMA journal_mode = WAL")
+
+
+def _close_sqlite(connection, _) -> None:
+    """The last connection puts everything into the database's file and says so in it."""
+    with suppress(sqlite3.Error):  # others have it open, or it is read-only
+        connection.execute("PRAGMA busy_timeout = 0")
+        connection.execute("PRAGMA journal_mode = DELETE")
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:

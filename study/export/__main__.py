@@ -25,6 +25,7 @@ def _parser() -> argparse.ArgumentParser:
         default="both",
         help="format of the tables (default: both)",
     )
+    add("--excel", action="store_true", help="write CSV files that spreadsheets open as UTF-8")
     add("--with-participants", action="store_true", help="also write who the raters are")
     cli.add_study(parser)
     cli.add_database(parser)
@@ -43,6 +44,7 @@ def _export(arguments: argparse.Namespace) -> None:
         arguments.study,
         formats=("csv", "json") if arguments.format == "both" else (arguments.format,),
         with_participants=arguments.with_participants,
+        excel=arguments.excel,
     )
     names = ", ".join(file.name for file in written)
     print(textwrap.fill(f"{arguments.to}: {names}", 100, break_on_hyphens=False))

@@ -4,10 +4,10 @@ from study.export.tables import TABLES
 
 NOTES = (
     "Rows of simulated raters are marked: `simulated` is true. They are not people.",
-    "CSV: UTF-8, RFC 4180. A text that a spreadsheet would take for a formula, because it begins"
-    " with = + - @ (full-width ones too), a tab or a new line, has an apostrophe put before it; in"
-    " JSON it stands as it was given. Numbers are numbers. An empty cell (JSON: null) is unknown or"
-    " does not apply.",
+    "CSV: UTF-8, RFC 4180; with `--excel` it begins with a byte order mark. A text that a"
+    " spreadsheet would take for a formula, because it begins with = + - @ (full-width ones too), a"
+    " tab or a new line, has an apostrophe put before it; in JSON it stands as it was given."
+    " Numbers are numbers. An empty cell (JSON: null) is unknown or does not apply.",
     "Half of a surrogate pair, which a browser may send, is not a character and is stored as ?.",
     "`python -m study.report --ratings ratings.csv` analyses the export.",
 )

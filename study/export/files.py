@@ -20,8 +20,11 @@ def export(
     *,
     formats: tuple[str, ...] = ("csv", "json"),
     with_participants: bool = False,
+    excel: bool = False,
 ) -> list[Path]:
     """Write the data of a study (None: the newest) and return the files.
+
+    With `excel` the CSV files begin with a byte order mark, by which spreadsheets know UTF-8.
 
     Raises:
         StudyError: there is no such study, a picture of it was changed, the database cannot be
@@ -40,7 +43,8 @@ def export(
     for name, records in tables.items():
         if "csv" in formats:
             header = [column.name for column in TABLES[name].columns]
-            contents[f"{name}.csv"] = as_csv(header, records)
+            mark = "\ufeff" if excel else ""
+            contents[f"{name}.csv"] = mark + as_csv(header, records)
         if "json" in formats:
             contents[f"{name}.json"] = _json(records)
     contents["codebook.md"] = codebook.as_markdown(names)

@@ -89,7 +89,12 @@ One picture was painted blue on purpose. It only shows whether raters looked at 
     )
     too_many: str = "Too many requests within a minute. Please continue a little later."
     bad_link: str = (
-        "This address is incomplete. Please open the link again exactly as you received it."
+        "This link holds no participant ID that can be used; please open it again exactly as you"
+        " received it, or ask the person who sent it."
+    )
+    link_used: str = (
+        "Somebody has finished this study with this link already, in another browser; if it was"
+        " you, your answers are stored, and the link shows the end again in that browser."
     )
     full: str = "Enough people have already taken part. Thank you for your interest."
     unknown_session: str = (

@@ -4,8 +4,9 @@ What other rooms need is here; the page's parts, which need Gradio, are imported
 """
 
 from study.rate.answers import answer
+from study.rate.identity import Identity
 from study.rate.pictures import picture
-from study.rate.start import Begun, Identity, begin, known
+from study.rate.start import Begun, begin, known
 from study.rate.steps import Feedback, Finished, Pair, View, go_on, resume
 
 __all__ = [

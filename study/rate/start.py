@@ -2,8 +2,7 @@
 
 import hashlib
 import secrets
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -13,44 +12,18 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from study.db.engine import reading, writing
-from study.db.queries import find_study, log_event, rater_number
+from study.db.queries import find_study, log_event
 from study.db.tables import Participant, Rater, RatingSession, Study, Trial, now
 from study.errors import StudyError
 from study.plan import design
 from study.plan.config import StudyConfig
 from study.plan.protocols import SIDES
+from study.rate.identity import Identity
 from study.rate.steps import View, config_of, find, hand_out
 
-MAX_ID = 100  # Characters of each parameter that identifies a rater.
-NAMES = ("PROLIFIC_PID", "rater")  # Parameters that identify a rater; the first one given counts.
-VISIT = ("STUDY_ID", "SESSION_ID")  # Further parameters of a recruiting service.
 
-
-@dataclass(frozen=True)
-class Identity:
-    """The names that a recruiting service has for a rater, for its study and for this visit."""
-
-    external_id: str
-    study_ref: str = ""
-    session_ref: str = ""
-
-    @classmethod
-    def of(cls, parameters: Mapping[str, str]) -> "Identity | None":
-        """The identity in the parameters of an address; None: they name nobody.
-
-        Raises:
-            ValueError: a name in them is empty, too long or a recruiting service's placeholder.
-        """
-        if not parameters.keys() & {*NAMES, *VISIT}:
-            return None
-        name = next((parameters[key] for key in NAMES if key in parameters), "")
-        said = [str(part).strip() for part in (name, *(parameters.get(key, "") for key in VISIT))]
-        plain = all(
-            len(part) <= MAX_ID and part.isprintable() and "{{" not in part for part in said
-        )
-        if not said[0] or rater_number(said[0]) is not None or not plain:
-            raise ValueError(f"not the names of a rater and a visit: {said}")
-        return cls(*said)
+class LinkUsedError(StudyError):
+    """The session of an identity is finished, in another browser; the message is for the rater."""
 
 
 class Begun(NamedTuple):
@@ -66,11 +39,12 @@ def begin(
     *,
     consent: bool,
     identity: Identity | None = None,
+    handed: object = "",
     simulated: bool = False,
     created_at: str | None = None,
     rng: np.random.Generator | None = None,
 ) -> Begun:
-    """Start a session; an identity that has one goes on with it.
+    """Start a session; an identity that has one goes on with it, as `take_over` says.
 
     The session gets the list with the fewest finished and live sessions; those of simulated raters
     and of people are counted apart. Session and first step are stored together or not at all.
@@ -80,12 +54,14 @@ def begin(
         study_name: the study.
         consent: must be True.
         identity: the rater whom a recruiting service sent.
+        handed: the token of the session that the rater's browser was handed last.
         simulated: the rater is a program.
         created_at: when the study was made whose texts the rater agreed to, in ISO format; None:
             the study as it is now.
         rng: draws the order, and the list where several have as few sessions.
 
     Raises:
+        LinkUsedError: as `take_over`.
         StudyError: no consent, no such study, it was prepared anew meanwhile, all places are taken,
             or nothing could be saved.
     """
@@ -99,6 +75,7 @@ def begin(
         config = config_of(study)
         if identity and (token := _token_of(database, study, identity)):
             session = find(database, token, study_name)
+            _hand_over(session, handed, config)
         else:
             if created_at is not None and not _is_moment(created_at, study.created_at):
                 raise StudyError(config.texts.changed)
@@ -125,6 +102,34 @@ def known(engine: Engine, study_name: str, identity: Identity) -> str | None:
     """
     with reading(engine) as database:
         return _token_of(database, find_study(database, study_name), identity)
+
+
+def take_over(engine: Engine, study_name: str, identity: Identity, handed: object) -> str | None:
+    """The token of the session that somebody has in this study, for the browser in which they are.
+
+    A session belongs to one browser at a time: one that was not handed its token gets another one,
+    and with the old one nobody goes on. So an ID that several people share gives none of them the
+    end of a session that another one finished.
+
+    Raises:
+        LinkUsedError: the session is finished, in another browser.
+        StudyError: no such study, or the database cannot be used.
+    """
+    token = known(engine, study_name, identity)
+    if token in (None, handed):
+        return token
+    with writing(engine) as database:
+        study = find_study(database, study_name)
+        session = find(database, _token_of(database, study, identity), study_name)
+        return session and _hand_over(session, handed, config_of(study))
+
+
+def _hand_over(session: RatingSession, handed: object, config: StudyConfig) -> str:
+    if session.token != handed:
+        if session.finished_at is not None:
+            raise LinkUsedError(config.texts.link_used)
+        session.token = secrets.token_urlsafe(24)
+    return session.token
 
 
 def _is_moment(told: str, moment: datetime) -> bool:

@@ -3,10 +3,11 @@
 // is in data attributes, so that nothing here is specific to a study.
 (() => {
   const PATIENCE = 30_000; // Time that the server has to reply, in milliseconds.
-  const identified = ["PROLIFIC_PID", "rater"];
+  const identified = ["prolific_pid", "rater"]; // In small letters; capitals do not matter.
   const parameters = new URLSearchParams(location.search);
   const recruited =
-    parameters.get("tab") === "rate" || identified.some((name) => parameters.has(name));
+    parameters.get("tab") === "rate" ||
+    [...parameters.keys()].some((name) => identified.includes(name.trim().toLowerCase()));
   document.documentElement.classList.toggle("recruited", recruited);
 
   const seen = (selector) =>
@@ -108,6 +109,21 @@
   // What is shown, place by place; a place that is not named stays as it is.
   window.spread = (shown, names) =>
     names.map((name) => (name in shown ? shown[name] : { __type__: "update" }));
+
+  // The token of the session that this browser was handed last. A link goes on in another browser
+  // under another token, and its end is told to the browser that was there.
+  window.hand = (key, token) => {
+    try {
+      if (token) localStorage.setItem(key, token);
+    } catch {} // The browser keeps nothing.
+  };
+  window.handed = (key) => {
+    try {
+      return localStorage.getItem(key) ?? "";
+    } catch {
+      return "";
+    }
+  };
 
   let looking = false;
   const look = () => {

@@ -110,20 +110,27 @@ def _connect(
     places = {name: part for name, part in parts.items() if name not in SENDS}
     outputs, names = list(places.values()), json.dumps(list(places))
 
-    def on_load(token: object, request: gr.Request) -> Shown:
-        return visits.opened(token, dict(request.query_params))
+    def on_load(token: object, handed: object, request: gr.Request) -> Shown:
+        return visits.opened(token, request.query_params.multi_items(), handed)
 
-    def on_start(agreed: object, made: object, request: gr.Request) -> tuple[object, Shown]:
-        return visits.started(agreed, made, dict(request.query_params))
+    def on_start(
+        agreed: object, made: object, handed: object, request: gr.Request
+    ) -> tuple[object, Shown]:
+        return visits.started(agreed, made, request.query_params.multi_items(), handed)
+
+    key = json.dumps(f"{storage_key(visits.study_name)}-handed")
 
     def spread(event: gr.events.Dependency) -> None:
-        event.success(None, [view], outputs, js=f"(shown) => spread(shown, {names})", **PLAIN)
+        js = f"(shown) => {{ hand({key}, shown.token); return spread(shown, {names}); }}"
+        event.success(None, [view], outputs, js=js, **PLAIN)
 
     # A page that stayed open says which study's texts it shows.
-    with_study = f"(agreed) => [agreed, {json.dumps(created_at)}]"
+    with_study = f"(agreed) => [agreed, {json.dumps(created_at)}, handed({key})]"
     consent, step, token = parts["consent"], parts["step"], parts["token"]
-    spread(page.load(on_load, [kept], [view], **PLAIN))
-    spread(parts["start"].click(on_start, [consent, step], [kept, view], js=with_study, **PLAIN))
+    opening = f"(kept) => [kept, handed({key})]"
+    spread(page.load(on_load, [kept, token], [view], js=opening, **PLAIN))
+    given = [consent, step, token]
+    spread(parts["start"].click(on_start, given, [kept, view], js=with_study, **PLAIN))
     spread(parts["somebody_else"].click(visits.handed_on, [], [kept, view], **PLAIN))
 
     no_answer = json.dumps(problem(visits.config.texts.no_answer))

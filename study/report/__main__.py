@@ -20,6 +20,7 @@ from study.report.reading import load
 from study.report.source import Source
 from study.report.summary import summary_csv
 from study.report.text import as_text
+from study.stats.ratings import COLUMNS
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -34,6 +35,8 @@ def _report(args: argparse.Namespace) -> None:
         study=args.study,
         unfinished=args.unfinished,
         pictures=bool(args.html),
+        columns=_columns(args.map),
+        control=args.control,
     )
     report = findings(source)
     _write(args, source, report)
@@ -51,6 +54,15 @@ def _parser() -> argparse.ArgumentParser:
     cli.add_study(parser)
     add = parser.add_argument
     add("--ratings", metavar="FILE.csv", type=Path, help="analyse this file, not the database")
+    add(
+        "--map",
+        metavar="rater=NAME",
+        nargs="+",
+        action="extend",
+        default=[],
+        help="columns of that file by their names there; also picture=, condition=, rating=",
+    )
+    add("--control", metavar="NAME", help="that file's condition in true colours")
     add("--unfinished", action="store_true", help="count the ratings of unfinished sessions too")
     add("--html", metavar="FILE", type=Path, help="write the report as a page, in one file")
     add("--json", action="store_true", help="print the figures as JSON")
@@ -68,6 +80,19 @@ def _parser() -> argparse.ArgumentParser:
         help="draw the ratings into this file: .png, .pdf or .svg",
     )
     return parser
+
+
+def _columns(told: list[str]) -> dict[str, str]:
+    """{what a column is: its name}, of arguments such as "rater=Subject"."""
+    columns: dict[str, str] = {}
+    for each in told:
+        what, _, name = each.partition("=")
+        if what not in COLUMNS or not name.strip() or what in columns:
+            raise StudyError(
+                f"--map {each}: give each of {', '.join(COLUMNS)} once, as {COLUMNS[0]}=NAME."
+            )
+        columns[what] = name
+    return columns
 
 
 def _write(args: argparse.Namespace, source: Source, report: Report) -> None:

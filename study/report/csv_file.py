@@ -1,97 +1,115 @@
-"""Reads the ratings of a report from a CSV file."""
+"""Reads tables in CSV as spreadsheets and survey tools write them."""
 
 import csv
+import io
+import re
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
+from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from study.errors import StudyError
-from study.plan.protocols import RATING, REAL_OR_FAKE
-from study.report.source import Source, people_or_programs
-from study.stats.ratings import CONDITIONS, CONTROL, check_ratings
 
-YES_OR_NO = {"true": True, "1": True, "false": False, "0": False}
+DELIMITERS = ",;\t"
+# A first line by which a spreadsheet is told the delimiter.
+SEP_LINE = re.compile(r'"?sep=(.)"?[,;\t]*', re.IGNORECASE)
+# Beginning of a field in the last of the three header lines that Qualtrics writes.
+IMPORT_ID = '{"ImportId"'
+WORKBOOK = b"PK\x03\x04"
 
 
-def read_csv(file: Path) -> Source:
-    """The ratings in a file with the columns rater, picture, condition and rating.
+@dataclass(frozen=True)
+class CsvTable:
+    """A table as text.
 
-    Used where they are there: finished, simulated, purpose (only "main" counts), arm (in the place
-    of the condition where there are several models), choice (of real-or-fake), list, kind and
-    response_ms.
+    Attributes:
+        rows: the fields; the index is the line number less 2, as `check_ratings` counts.
+        header_lines: number of further lines of names, which are left out.
+    """
+
+    rows: pd.DataFrame
+    header_lines: int
+
+
+def read_table(file: Path, names: Collection[str]) -> CsvTable:
+    """The table in a file with commas, semicolons or tabs between the fields.
+
+    The delimiter is the one that a line "sep=" tells, else the one that finds most of `names` in
+    the header. Empty lines are passed over; so are second header lines: those that repeat the
+    first, and those of survey tools that end with a line of import IDs.
 
     Raises:
-        StudyError: naming the first line at fault.
+        StudyError: the file cannot be read or is no such table; the sentence names the line.
     """
-    raw = _rows(file)
-    more = raw.loc[:, ~raw.columns.duplicated(keep=False)]  # what is there twice says nothing
-    if "purpose" in more:
-        main = more["purpose"].str.strip().isin(["main", ""])
-        raw, more = raw[main], more[main]
-    several = _has_several(more)
-    try:
-        named = raw.assign(condition=more["arm"]) if several else raw
-        table = check_ratings(named, None if several else CONDITIONS)
-    except ValueError as error:
-        raise StudyError(f"{file}: {error}") from error
-    if "study" in more and more["study"].nunique() > 1:
-        names = ", ".join(repr(name)[:60] for name in more["study"].unique()[:5])
-        raise StudyError(f"{file} holds several studies, {names}; give one of them.")
-    for column in ("list", "kind"):
-        if column in more:
-            table[column] = more[column].str.strip().replace("", np.nan)
-    if "response_ms" in more:
-        table["response_ms"] = pd.to_numeric(more["response_ms"], errors="coerce")
-    for column in ("finished", "simulated"):
-        if column in more:
-            table[column] = _yes_or_no(more[column], column, file)
-    protocol = REAL_OR_FAKE if several and _has_choices(more) else RATING
-    source = Source(str(file), table, protocol)
-    if source.binary and not table["rating"].isin([0, 1]).all():
-        raise StudyError(f"{file}: with a column choice every rating is 1 (fooled) or 0.")
-    return people_or_programs(source) if "simulated" in table else source
+    text = _text(file)
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    told = SEP_LINE.fullmatch(first)
+    lines, rows = _records(file, text, told[1] if told else _delimiter(first, names))
+    if told:
+        lines, rows = lines[1:], rows[1:]
+    header = [name.strip() for name in rows[0]] if rows else []
+    for line, row in zip(lines, rows, strict=True):
+        if len(row) != len(header):
+            counts = f"{len(row)} fields where the header has {len(header)}"
+            raise StudyError(f"{file}: Line {line}: {counts}.")
+    ids = [n for n, row in enumerate(rows[:3]) if any(f.startswith(IMPORT_ID) for f in row)]
+    last = ids[0] if ids else 0
+    repeated = {n for n, row in enumerate(rows) if folded(row) == folded(header)}
+    data = [n for n in range(len(rows)) if n > last and n not in repeated]
+    table = pd.DataFrame(
+        [rows[n] for n in data],
+        columns=header,
+        index=np.array([lines[n] for n in data], dtype=int) - 2,
+        dtype=str,
+    )
+    return CsvTable(table, max(0, len(rows) - len(data) - 1))
 
 
-def _rows(file: Path) -> pd.DataFrame:
-    """The fields as text; the index is the line number less 2, as `check_ratings` counts."""
-    lines, rows = [], []
+def _text(file: Path) -> str:
     try:
-        with file.open(newline="", encoding="utf-8-sig") as opened:
-            reader = csv.reader(opened, strict=True)
-            header = [name.strip() for name in next(reader, [])]
-            for row in reader:
-                if not any(field.strip() for field in row):
-                    continue
-                if len(row) != len(header):
-                    counts = f"{len(row)} fields where the header has {len(header)}"
-                    raise StudyError(f"{file}: Line {reader.line_num}: {counts}.")
-                lines.append(reader.line_num)
-                rows.append(row)
+        content = file.read_bytes()
     except OSError as error:
         raise StudyError(f"{file}: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
-        raise StudyError(f"{file} is not a CSV file in UTF-8 text.") from error
+    if content.startswith(WORKBOOK):
+        raise StudyError(f"{file} is a workbook, not a CSV file; save the sheet as CSV UTF-8.")
+    wide = content.startswith((BOM_UTF16_LE, BOM_UTF16_BE))
+    try:
+        text = content.decode("utf-16" if wide else "utf-8-sig")
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text:
+        raise StudyError(f"{file} is not a CSV file in UTF-8 text; save it as CSV UTF-8.")
+    return text
+
+
+def _delimiter(header: str, names: Collection[str]) -> str:
+    """The one that finds most of `names`, then most fields; a comma where all find as many."""
+    wanted = set(folded(names))
+
+    def found(delimiter: str) -> tuple[int, int]:
+        fields = next(csv.reader([header], delimiter=delimiter), [])
+        return len(wanted & set(folded(fields))), len(fields)
+
+    return max(DELIMITERS, key=found)
+
+
+def _records(file: Path, text: str, delimiter: str) -> tuple[list[int], list[list[str]]]:
+    """The numbers of the lines that are not empty, and their fields."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    lines, rows = [], []
+    try:
+        for row in reader:
+            if any(field.strip() for field in row):
+                lines.append(reader.line_num)
+                rows.append(row)
     except csv.Error as error:
         raise StudyError(f"{file}: Line {reader.line_num}: {error}.") from error
-    return pd.DataFrame(rows, columns=header, index=np.array(lines, dtype=int) - 2, dtype=str)
+    return lines, rows
 
 
-def _has_several(raw: pd.DataFrame) -> bool:
-    """Whether the arm says more than the condition: several models, or real-or-fake."""
-    if "arm" not in raw:
-        return False
-    models = set(raw["arm"].str.strip()) - {CONTROL}
-    return len(models) > 1 or _has_choices(raw)
-
-
-def _has_choices(raw: pd.DataFrame) -> bool:
-    return "choice" in raw and bool(raw["choice"].str.strip().any())
-
-
-def _yes_or_no(column: pd.Series, name: str, file: Path) -> pd.Series:
-    found = column.str.strip().str.lower().map(YES_OR_NO)
-    if found.isna().any():
-        line = found.index[found.isna()][0] + 2
-        raise StudyError(f"{file}: Line {line}: {name} is neither true nor false.")
-    return found.astype(bool)
+def folded(names: Collection[str]) -> list[str]:
+    """`names` as they are compared: without capitals and outer blanks."""
+    return [name.strip().casefold() for name in names]

@@ -68,6 +68,7 @@ class Report(MainFigures):
         models: what is compared with the control, as the table of ratings names it.
         described: {condition: what it shows, in words}.
         recommended: the tests to read, the first one first.
+        notes: what of a file was left out, and how it was read, in sentences.
     """
 
     simulated: bool
@@ -82,6 +83,7 @@ class Report(MainFigures):
     margin: float | None
     manifest_sha256: str | None
     recommended: tuple[str, ...]
+    notes: tuple[str, ...] = ()
     cells: tuple[ListCount, ...] = ()
     agreement: tuple[Agreement, ...] = ()
     pictures: tuple[PictureScores, ...] = ()
@@ -125,6 +127,7 @@ def findings(source: Source) -> Report:
         margin=frozen.config.margin if frozen and not source.binary else None,
         manifest_sha256=frozen.manifest_sha256 if frozen else None,
         recommended=RECOMMENDED[design],
+        notes=source.notes,
     )
     if ratings.table.empty:
         return about

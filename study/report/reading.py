@@ -1,5 +1,6 @@
 """Reads what a report is made of from a study's database or from a CSV file of ratings."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC
 from pathlib import Path
@@ -12,7 +13,7 @@ from study.db.engine import connect, reading
 from study.db.tables import Event, Rater, RatingSession, Stimulus, Study
 from study.errors import StudyError
 from study.plan.config import StudyConfig
-from study.report.csv_file import read_csv
+from study.report.ratings_file import read_ratings
 from study.report.source import (
     Frozen,
     Picture,
@@ -30,21 +31,29 @@ def load(
     study: str | None = None,
     unfinished: bool = False,
     pictures: bool = False,
+    columns: Mapping[str, str] | None = None,
+    control: str | None = None,
 ) -> Source:
     """The ratings of `file`, else those of a study in the database (None: the newest).
 
     Ratings of unfinished sessions count only if `unfinished`; the pictures are read only if wanted.
+    `columns` and `control` are those of `read_ratings`.
 
     Raises:
         StudyError: flags that contradict each other, or a source that cannot be used.
     """
     if file and (url or study):
         raise StudyError("--ratings reads a file; leave out --db and --study.")
-    source = read_csv(file) if file else read_database(url, study, pictures=pictures)
+    if (columns or control) and not file:
+        raise StudyError("--map and --control are for the table of --ratings.")
+    if file:
+        source = read_ratings(file, columns, control)
+    else:
+        source = read_database(url, study, pictures=pictures)
     table = source.table
     if "finished" not in table:
         if unfinished:
-            raise StudyError(f"{file} has no column finished, so --unfinished has no meaning.")
+            raise StudyError(f"{file} is no export, so --unfinished has no meaning.")
         return source
     finished = table["finished"].astype(bool)
     sessions = replace(

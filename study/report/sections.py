@@ -83,6 +83,8 @@ def who(report: Report) -> Iterator[str]:
             f"{count(sessions.unfinished_ratings, 'rating')}; {counted}."
         )
     yield " ".join(said)
+    if report.notes:
+        yield f"The file: {' '.join(report.notes)}"
     if number := sessions.forgotten:
         were = "was" if number == 1 else "were"
         yield f"{count(number, 'rater')} {were} deleted later on, with all ratings."

@@ -63,6 +63,7 @@ class Source:
         simulated_left_out: number of raters that are programs, where people rated too.
         checks: rater, name, outcome, detail; None where the source has none.
         study: None for a file.
+        notes: what of a file was left out, and how it was read, in sentences.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Source:
     sessions: Sessions = Sessions()
     checks: pd.DataFrame | None = None
     study: Frozen | None = None
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def ratings(self) -> Ratings:

@@ -8,7 +8,8 @@ from study.stats.comparison import Comparison
 
 
 def summary_csv(report: Report) -> str:
-    """Conditions, differences, pictures and raters who failed a check; simulated ones say so."""
+    """Conditions, differences, pictures, raters who failed a check and what of a file was left out;
+    simulated ones say so."""
     rows = [{"what": "condition"} | as_json(row) for row in report.conditions]
     rows += [{"what": "model"} | as_json(row) for row in report.fooling]
     rows += [_difference(report, each) for each in report.comparisons]
@@ -17,6 +18,7 @@ def summary_csv(report: Report) -> str:
         {"what": "failed check", "rater": each.rater, "note": each.reasons}
         for each in report.exclusions or ()
     ]
+    rows += [{"what": "file", "note": note} for note in report.notes]
     header = dict.fromkeys(key for row in rows for key, value in row.items() if value is not None)
     if report.simulated:
         header["simulated"] = None

@@ -35,13 +35,13 @@ def as_text(report: Report) -> str:
 def nothing(report: Report) -> str:
     """The sentence for a report without ratings."""
     sessions = report.sessions
-    if not sessions.unfinished_ratings:
-        return f"No ratings yet in {report.source}."
-    return (
-        f"No finished session yet in {report.source}: "
-        f"{count(sessions.unfinished_with_ratings, 'unfinished session')} with "
-        f"{count(sessions.unfinished_ratings, 'rating')} left out; --unfinished counts them."
-    )
+    if sessions.unfinished_ratings:
+        return (
+            f"No finished session yet in {report.source}: "
+            f"{count(sessions.unfinished_with_ratings, 'unfinished session')} with "
+            f"{count(sessions.unfinished_ratings, 'rating')} left out; --unfinished counts them."
+        )
+    return " ".join([f"No ratings yet in {report.source}.", *report.notes])
 
 
 def source(report: Report) -> str:

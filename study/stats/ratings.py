@@ -133,7 +133,7 @@ class Ratings:
 
 
 def check_ratings(table: pd.DataFrame, conditions: list[str] | None = CONDITIONS) -> pd.DataFrame:
-    """Return the four columns, cleaned; raise ValueError naming the first line at fault.
+    """Return the columns of `COLUMNS`, cleaned; raise ValueError naming the first line at fault.
 
     Lines count as in the CSV file: the header is line 1, the row with index 0 is line 2. With
     `conditions` None every name is one, so that a study of several models can be read.
@@ -145,13 +145,6 @@ def check_ratings(table: pd.DataFrame, conditions: list[str] | None = CONDITIONS
     Traceback (most recent call last):
     ValueError: Line 2: the rating '8.4' is not in 0, 0.5, ... 10.
     """
-    names = list(table.columns)
-    if missing := [name for name in COLUMNS if name not in names]:
-        needed = ", ".join(COLUMNS)
-        raise ValueError(f"No column {', '.join(missing)}; needed, with commas between: {needed}.")
-    if repeated := [name for name in COLUMNS if names.count(name) > 1]:
-        raise ValueError(f"The column {', '.join(repeated)} occurs more than once.")
-
     lines: dict[tuple[str, str, str], int] = {}  # the first line of each cell
     ratings = []
     for index, *fields in table[COLUMNS].itertuples(name=None):
@@ -179,6 +172,7 @@ def _letters(number: int) -> str:
 
 
 def _half_points(text: str) -> float | None:
-    """The rating a text stands for, or None when it is none."""
-    value = float(text) if re.fullmatch(r"[0-9]+(\.[0-9]*)?", text) else math.nan
+    """The rating that a text stands for, with a decimal point or comma; None: it is none."""
+    number = text.replace(",", ".")
+    value = float(number) if re.fullmatch(r"[0-9]+(\.[0-9]*)?", number) else math.nan
     return value if value <= 10 and (2 * value).is_integer() else None

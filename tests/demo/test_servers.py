@@ -182,6 +182,7 @@ def test_behind_a_path_all_of_the_page_is_found(browser, ready_study, tmp_path):
             assert httpx.get(f"{nginx.url}/fruit/metrics").status_code == 403
         finally:
             nginx.stop()
+    assert not list(tmp_path.glob("*-wal")), "all answers are in the database's one file"
 
 
 def test_a_photo_is_colorized_by_the_server_that_it_was_uploaded_to(balanced, tmp_path):

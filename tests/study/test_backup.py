@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from study import backup
 from study.db import queries
-from study.db.engine import connect, open_database
+from study.db.engine import connect, lacks_wal, open_database
 from study.simulate.raters import crowd, run
 from tests.support.engines import each_engine
 from tests.support.tiny_study import STUDY, add_study
@@ -40,6 +40,7 @@ def test_a_backup_holds_everything_and_can_be_put_back(engine, db_url, tmp_path,
     copy = tmp_path / "copy"
     assert backup.main(["--to", str(copy), "--db", db_url]) == 0
     assert "checked" in capsys.readouterr().out
+    assert not lacks_wal(copy)
     run(engine, STUDY, crowd(1, np.random.default_rng(1)), np.random.default_rng(1))
     assert len(queries.ratings(engine)) > len(before)
     engine.dispose()  # the page is stopped

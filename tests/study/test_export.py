@@ -1,5 +1,6 @@
 """The exported files: complete, explained, safe to open, and nobody named unless asked for."""
 
+import codecs
 import csv
 import json
 from pathlib import Path
@@ -167,6 +168,17 @@ def test_no_cell_is_a_formula_and_numbers_stay_numbers(engine, db_url, tmp_path)
     said = json.loads((tmp_path / "out" / "answers.json").read_text())
     assert COMMENT in [row["answer"] for row in said], "JSON has it as it was given"
     assert "apostrophe" in (tmp_path / "out" / "codebook.md").read_text()
+
+
+def test_a_spreadsheet_is_told_the_encoding_where_wanted(engine, db_url, tmp_path):
+    for folder, more in (("plain", []), ("excel", ["--excel"])):
+        assert export.main(["--to", str(tmp_path / folder), "--db", db_url, *more]) == 0
+    for file in (tmp_path / "excel").glob("*.csv"):
+        plain = (tmp_path / "plain" / file.name).read_bytes()
+        assert file.read_bytes() == codecs.BOM_UTF8 + plain
+    for file in (tmp_path / "excel").glob("*.json"):
+        assert file.read_bytes() == (tmp_path / "plain" / file.name).read_bytes()
+    assert report.main(["--ratings", str(tmp_path / "excel" / "ratings.csv")]) == 0
 
 
 def test_the_report_of_the_file_is_that_of_the_database(engine, db_url, tmp_path, capsys):

@@ -163,7 +163,7 @@ def sources(page) -> list[str]:
 def test_from_the_link_to_the_completion_code_by_keyboard(page, full):
     fetched = []
     page.on("request", lambda request: fetched.append(request.url))
-    link = f"{full.url}/?PROLIFIC_PID=rater-1&STUDY_ID=st&SESSION_ID=se&condition=generated"
+    link = f"{full.url}/?prolific_pid=rater-1&STUDY_ID=st&SESSION_ID=se&condition=generated"
     page.goto(link)
     step = wait_for_step(page, None)
     page.locator("#start").click()
@@ -232,7 +232,10 @@ def test_from_the_link_to_the_completion_code_by_keyboard(page, full):
     page.locator("#code").get_by_text(CODE).wait_for()
     other = page.context.browser.new_context().new_page()
     other.goto(link)
-    other.locator("#code").get_by_text(CODE).wait_for()
+    other.get_by_role("alert").get_by_text("finished this study with this link").wait_for()
+    assert CODE not in other.content()
+    other.goto(f"{full.url}/?rater=M%FCller")
+    other.get_by_role("alert").get_by_text("no participant ID that can be used").wait_for()
     other.context.close()
 
 

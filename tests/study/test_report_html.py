@@ -52,15 +52,14 @@ def simulate(url: str, *, raters: int = 4, lazy: int = 1, **fields) -> None:
 
 def write_ratings(file: Path) -> None:
     """A table whose raters, pictures and one of two models are markup."""
-    arms = {"control": "control", MARKUP: "generated", "zhang": "generated"}
+    conditions = ("control", MARKUP, "zhang")
     with file.open("w", newline="", encoding="utf-8") as opened:
         writer = csv.writer(opened)
-        writer.writerow(["rater", "picture", "condition", "rating", "arm"])
+        writer.writerow(["rater", "picture", "condition", "rating"])
         for number in range(27):
             rater, picture = divmod(number, 9)
-            arm = [*arms][(rater + picture) % 3]
-            row = [f"{MARKUP}{rater}", f"{MARKUP}{picture}", arms[arm], number % 7, arm]
-            writer.writerow(row)
+            condition = conditions[(rater + picture) % 3]
+            writer.writerow([f"{MARKUP}{rater}", f"{MARKUP}{picture}", condition, number % 7])
 
 
 @pytest.fixture(scope="module")

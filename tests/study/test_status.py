@@ -1,9 +1,11 @@
 """How a study stands, told live."""
 
 import json
+import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -99,3 +101,28 @@ def test_commands_that_only_ask_the_database_load_nothing_heavy():
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.stdout == "nothing\nFalse\n", done.stderr
+
+
+def test_a_copy_without_its_second_file_says_what_may_be_missing(tmp_path, capsys):
+    file, copy = tmp_path / "study.sqlite", tmp_path / "copy.sqlite"
+    engine = connect(f"sqlite:///{file}")
+
+    def told(file: Path, code: int = 0) -> str:
+        assert status.main(["--db", f"sqlite:///{file}"]) == code
+        return capsys.readouterr().err
+
+    add_study(engine, pairs=4)
+    shutil.copy(file, copy)
+    assert "There is no study in the database yet" in told(copy, 2)
+    with engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA wal_checkpoint")
+    begin(engine, STUDY, consent=True)
+    assert told(file) == "", "while the page runs, both files are there"
+    shutil.copy(file, copy)
+    for _ in range(2):  # it is not forgotten by looking
+        assert "copy.sqlite-wal, which lay beside it, was not: answers may be" in told(copy)
+    engine.dispose()
+    assert sorted(each.name for each in tmp_path.glob("study.*")) == ["study.sqlite"]
+    shutil.copy(file, copy)
+    assert told(copy) == ""
+    assert status.status(connect(f"sqlite:///{copy}")).total.started == 1
