@@ -26,6 +26,7 @@ from study.stats.describe import (
 )
 from study.stats.means import ConditionMean, FoolingRate, condition_means, fooling_rates
 from study.stats.ratings import CONTROL, Ratings
+from study.wording import listed
 
 # Tests to read, by design, as results/study-design/README.md found them to err: attributes of
 # `study.stats.comparison.Tests`. The first one's p is adjusted where there are several differences.
@@ -222,14 +223,21 @@ def _pictures(ratings: Ratings, models: tuple[str, ...]) -> tuple[PictureScores,
 
 def _caveats(source: Source, models: tuple[str, ...]) -> tuple[str, ...]:
     """What the ratings cannot show, each sentence once."""
+    own = source.study.config.own_luminance if source.study else []
+    said = [
+        f"The pictures of {listed(own)} keep their own luminance, so raters may have told them by"
+        " it and not by their colours alone."
+    ] * bool(own)
     if source.binary:
         pictures = source.table["picture"].nunique()
         return (
+            *said,
             "Raters who could not find the fake in the time given might find it with more time.",
             f"The rates speak for these {pictures} pictures; only the bootstrap intervals take into"
             " account that others could have been drawn.",
         )
-    return tuple(dict.fromkeys(said for name in models for said in caveats(source.ratings, name)))
+    said += [sentence for name in models for sentence in caveats(source.ratings, name)]
+    return tuple(dict.fromkeys(said))
 
 
 def as_json(value: Any) -> Any:

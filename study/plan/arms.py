@@ -1,0 +1,86 @@
+"""The arms of a study: what its pictures get their colours from."""
+
+import json
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator, model_validator
+
+CONTROL = "control"  # The arm in true colours.
+
+
+class Arm(BaseModel):
+    """Where an arm's colours are from: one of weights and folder, neither for the control.
+
+    Attributes:
+        name: what the report calls it.
+        weights: a name of weights, or a .safetensors file.
+        folder: pictures made elsewhere, each with the name of a picture of the study.
+        luminance: "true": their a and b on the luminance of the study's picture; "own": just as
+            they are, so that raters may tell them by more than their colours.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = ""
+    weights: str = ""
+    folder: str = ""
+    luminance: Literal["true", "own"] = "true"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _written_out(cls, given: object, info: ValidationInfo) -> object:
+        """A text of a study file as a table, and a table with its name."""
+        if isinstance(given, Arm):
+            return given
+        if isinstance(given, str):
+            if given == CONTROL:
+                return {"name": CONTROL}
+            if info.context == "frozen":  # By a version that called every file by its stem.
+                stem = Path(given).stem if given.endswith(".safetensors") else given
+                return {"name": stem, "weights": given}
+            is_folder = "/" in given and not given.endswith(".safetensors")
+            given = {"folder": given} if is_folder else {"weights": given}
+        if not isinstance(given, dict):
+            raise ValueError(f"must be text in quotes, not {json.dumps(given)}")
+        folder, weights = given.get("folder"), given.get("weights")
+        if "name" in given:
+            return given
+        if isinstance(folder, str) and folder:
+            return given | {"name": Path(folder).name}
+        return given | {"name": weights_label(weights)} if isinstance(weights, str) else given
+
+    @field_validator("name")
+    @classmethod
+    def _can_be_told(cls, name: str) -> str:
+        if not (0 < len(name.strip()) <= 100 and name.isprintable()):
+            raise ValueError("must be 1 to 100 printable characters")
+        return name.strip()
+
+    @model_validator(mode="after")
+    def _has_one_source(self) -> "Arm":
+        sources = bool(self.weights) + bool(self.folder)
+        if self.name == CONTROL:
+            if sources:
+                raise ValueError(f'must have neither weights nor a folder for "{CONTROL}"')
+        elif sources != 1:
+            raise ValueError(f"must have weights or a folder for {self.name!r}, one of the two")
+        if self.luminance == "own" and not self.folder:
+            raise ValueError(f'must give {self.name!r} a folder where it says luminance = "own"')
+        return self
+
+    def weights_file(self, base: Path) -> str | Path:
+        """The weights for `Colorizer.load`; a file is looked for from the folder `base`."""
+        return base / self.weights if self.weights.endswith(".safetensors") else self.weights
+
+
+def weights_label(weights: str) -> str:
+    """What weights are called in tables: a file by its stem, that of a training by its run.
+
+    >>> weights_label("results/colornet-seed0/weights.safetensors"), weights_label("paper")
+    ('colornet-seed0', 'paper')
+    """
+    file = Path(weights)
+    if file.suffix != ".safetensors":
+        return weights
+    return file.parent.name if file.stem == "weights" and file.parent.name else file.stem
