@@ -68,6 +68,7 @@ class Report(MainFigures):
             "counterbalanced".
         models: what is compared with the control, as the table of ratings names it.
         described: {condition: what it shows, in words}.
+        labels: {condition: what tables and plots call it}.
         recommended: the tests to read, the first one first.
     """
 
@@ -77,6 +78,7 @@ class Report(MainFigures):
     design: str
     models: tuple[str, ...]
     described: dict[str, str]
+    labels: dict[str, str]
     simulated_left_out: int
     sessions: Sessions
     exclusions: tuple[Exclusion, ...] | None
@@ -94,6 +96,14 @@ class Report(MainFigures):
     def with_control(self) -> list[Comparison]:
         """The comparisons that are reported with all tests; two models only in an overview."""
         return [each for each in self.comparisons if each.reference == CONTROL]
+
+    def label(self, condition: str) -> str:
+        """What tables and plots call a condition, or a row of all of them."""
+        return self.labels.get(condition, condition)
+
+    def difference(self, comparison: Comparison) -> str:
+        """What is subtracted from what."""
+        return f"{self.label(comparison.reference)} - {self.label(comparison.condition)}"
 
     def best(self, comparison: Comparison) -> Contrast:
         """The test whose interval and p stand beside the difference.
@@ -120,6 +130,7 @@ def findings(source: Source) -> Report:
         design=design,
         models=models,
         described=_described(source, models),
+        labels=_labels(source),
         simulated_left_out=source.simulated_left_out,
         sessions=source.sessions,
         exclusions=excluded,
@@ -158,6 +169,14 @@ def _described(source: Source, models: tuple[str, ...]) -> dict[str, str]:
         names = ", ".join(source.study.config.models) if source.study else ""
         described["generated"] = f"the colours of {names}" if names else "generated colours"
     return described
+
+
+def _labels(source: Source) -> dict[str, str]:
+    """Of a study's conditions; those of a file are called as the file calls them."""
+    if not source.study:
+        return {}
+    models = list(source.study.config.models)
+    return {CONTROL: "true colours"} | ({} if len(models) > 1 else {"generated": models[0]})
 
 
 def _design(source: Source, models: tuple[str, ...]) -> str:

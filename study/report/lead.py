@@ -109,7 +109,10 @@ def _on_rates(report: Report) -> Iterator[str]:
         described = report.described[row.condition]
         yield f"{described[0].upper()}{described[1:]} were taken for true in {_rate(row)}."
     for each in report.comparisons:
-        yield f"The difference {each.name} was {estimate(report, each)}".rstrip(".") + "."
+        yield (
+            f"The difference {report.difference(each)} was {estimate(report, each)}".rstrip(".")
+            + "."
+        )
     raters = min(row.raters for row in report.fooling)
     if raters > 1:
         yield "The tests against 50% generalize to other raters of these pictures."

@@ -160,7 +160,7 @@ def _analysis(config: StudyConfig, report: Report) -> Iterator[str]:
             yield f"Every two models were compared by {RECOMMENDED_TESTS['both']}."
     else:
         adjusted = "quasi-F tests"
-        compared = f"The difference control minus {report.models[0]}"
+        compared = f"The difference true colours minus {report.label(report.models[0])}"
         if len(config.models) > 1:
             compared = "The difference of every two conditions"
         named = "; and by ".join(RECOMMENDED_TESTS[key] for key in report.recommended)

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import re
 import shutil
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from study.prepare import stimuli
 from study.prepare.given import given_pictures
 from study.report import findings, methods
 from study.report import reading as sources
+from study.report.text import as_text
 from study.simulate import raters
 
 SIZE = 48
@@ -112,7 +114,7 @@ def test_the_manifest_holds_the_hashes_of_the_files_and_what_was_left_out(prepar
     assert left_out in capsys.readouterr().out
 
 
-def test_audit_and_report_say_that_an_arms_own_luminance_may_tell_it(prepared):
+def test_audit_and_report_tell_of_own_luminance_and_call_arms_by_their_names(prepared):
     study, pictures = load(connect(url_of(prepared)), None)
     (failed,) = (found for found in audit_study(pictures, study) if not found.passed)
     assert "bright, which keeps its own luminance" in failed.what
@@ -122,6 +124,10 @@ def test_audit_and_report_say_that_an_arms_own_luminance_may_tell_it(prepared):
     source = sources.load(url=url_of(prepared))
     report = findings.findings(source)
     assert "The pictures of bright keep their own luminance" in report.caveats[0]
+    text = as_text(report)
+    assert re.search(r"^true colours +2 ", text, re.MULTILINE)
+    assert "Zhang 2016 - bright" in text
+    assert "control -" not in text
     told = "\n".join(methods.methods(source.study, report))
     assert "The pictures of Zhang 2016 and bright were made elsewhere" in told
     assert "Those of bright keep their own luminance" in told
