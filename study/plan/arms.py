@@ -1,6 +1,7 @@
 """The arms of a study: what its pictures get their colours from."""
 
 import json
+import shlex
 from pathlib import Path
 from typing import Literal
 
@@ -10,14 +11,16 @@ CONTROL = "control"  # The arm in true colours.
 
 
 class Arm(BaseModel):
-    """Where an arm's colours are from: one of weights and folder, neither for the control.
+    """Where an arm's colours are from: one of weights, folder and command; none for the control.
 
     Attributes:
         name: what the report calls it.
         weights: a name of weights, or a .safetensors file.
         folder: pictures made elsewhere, each with the name of a picture of the study.
-        luminance: "true": their a and b on the luminance of the study's picture; "own": just as
-            they are, so that raters may tell them by more than their colours.
+        command: a program that colours the file {input} and writes {output}, run once a picture.
+        luminance: of pictures by other programs. "true": their a and b on the luminance of the
+            study's picture; "own": just as they are, so that raters may tell them by more than
+            their colours.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -25,6 +28,7 @@ class Arm(BaseModel):
     name: str = ""
     weights: str = ""
     folder: str = ""
+    command: str = ""
     luminance: Literal["true", "own"] = "true"
 
     @model_validator(mode="before")
@@ -57,17 +61,34 @@ class Arm(BaseModel):
             raise ValueError("must be 1 to 100 printable characters")
         return name.strip()
 
+    @field_validator("command")
+    @classmethod
+    def _can_be_run(cls, command: str) -> str:
+        if command and not all(command.count(braces) == 1 for braces in ("{input}", "{output}")):
+            raise ValueError("must have {input} and {output}, each once")
+        try:
+            shlex.split(command)
+        except ValueError:
+            raise ValueError("must close its quotation marks") from None
+        return command
+
     @model_validator(mode="after")
     def _has_one_source(self) -> "Arm":
-        sources = bool(self.weights) + bool(self.folder)
-        if self.name == CONTROL:
-            if sources:
-                raise ValueError(f'must have neither weights nor a folder for "{CONTROL}"')
-        elif sources != 1:
-            raise ValueError(f"must have weights or a folder for {self.name!r}, one of the two")
-        if self.luminance == "own" and not self.folder:
-            raise ValueError(f'must give {self.name!r} a folder where it says luminance = "own"')
+        sources = [source for source in (self.weights, self.folder, self.command) if source]
+        if self.name == CONTROL and sources:
+            raise ValueError(f'must have no weights, folder or command for "{CONTROL}"')
+        if not self.name:
+            raise ValueError("must have a name in each table")
+        if self.name != CONTROL and len(sources) != 1:
+            raise ValueError(f"must have one of weights, folder and command for {self.name!r}")
+        if self.luminance == "own" and not self.made_elsewhere:
+            raise ValueError(f'must not say luminance = "own" for {self.name!r}: it has none')
         return self
+
+    @property
+    def made_elsewhere(self) -> bool:
+        """Whether another program makes its pictures."""
+        return bool(self.folder or self.command)
 
     def weights_file(self, base: Path) -> str | Path:
         """The weights for `Colorizer.load`; a file is looked for from the folder `base`."""

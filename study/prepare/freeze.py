@@ -19,6 +19,7 @@ from study.plan.study_file import shorthand
 from study.prepare import stimuli
 from study.prepare.given import given_pictures
 from study.prepare.manifest import digest, manifest_of
+from study.prepare.program import Program
 
 # Name of the study that the page offers before any other is prepared.
 READY_STUDY = "rendered"
@@ -65,16 +66,16 @@ def prepare(
     pool, pictures_from = _pool(config, base, data, rng)
     given = given_pictures(config.arms, base, pool)
     photos, others = stimuli.draw(pool, config.pairs, extra, rng)
-    colored = {
-        name: given[name].colored if name in given else _by_weights(colorizers[name])
-        for name in config.models
-    }
+    programs = {name: Program(arm, base) for name, arm in config.models.items() if arm.command}
+    colored = {name: _by_weights(colorizer) for name, colorizer in colorizers.items()}
+    colored |= {name: each.colored for name, each in (given | programs).items()}
+    colored = {name: colored[name] for name in config.models}  # in the order of the study file
     made = list(tqdm(stimuli.make(config, photos, others, colored), unit=" pictures", disable=None))
     weights = {name: colorizer.path for name, colorizer in colorizers.items()}
     told = {
         name: files.told(each.picture for each in made if each.arm == name)
         for name, files in given.items()
-    }
+    } | {name: program.told() for name, program in programs.items()}
     manifest = manifest_of(config, made, weights, told, file_sha256=file_sha256)
     study = Study(
         name=config.name,

@@ -43,10 +43,7 @@ class Given:
 
     def colored(self, photo: stimuli.Photo) -> np.ndarray:
         """What raters see of the file for `photo`, (H, W, 3) uint8 RGB of the photo's shape."""
-        given = shrunk(read_photo(self.files[photo.name]), stimuli.SIDE)
-        if self.arm.luminance == "own":
-            return given
-        return recolor(photo.rgb, rgb_to_lab(given)[..., 1:])
+        return on_luminance(self.arm, read_photo(self.files[photo.name]), photo)
 
     def told(self, pictures: Iterable[str]) -> dict:
         """For the manifest: the SHA-256 of each file by its picture, and what is left out."""
@@ -57,6 +54,19 @@ class Given:
             },
             "left_out": self.left_out,
         }
+
+
+def on_luminance(arm: Arm, rgb: np.ndarray, photo: stimuli.Photo) -> np.ndarray:
+    """What raters see of a picture made elsewhere, of the size of the photo or of what is shown."""
+    given = shrunk(rgb, stimuli.SIDE)
+    return given if arm.luminance == "own" else recolor(photo.rgb, rgb_to_lab(given)[..., 1:])
+
+
+def is_another(given: np.ndarray, true: np.ndarray) -> bool:
+    """Whether L of a picture is far from that of its photo; both are (H, W, 3) uint8 RGB."""
+    thumbs = np.stack([_thumb(given), _thumb(true)])
+    a, b = _standardized(thumbs)
+    return a @ b < SAME and np.abs(thumbs[0] - thumbs[1]).mean() > NEARLY
 
 
 def given_pictures(arms: Iterable[Arm], base: Path, pool: stimuli.Pool) -> dict[str, Given]:

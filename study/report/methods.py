@@ -125,11 +125,11 @@ def _pictures(study: Frozen) -> Iterator[str]:
             f" {len(config.shown_arms)} lists by a Latin square hold every picture once, in another"
             " version each; a rater saw one list."
         )
-    elsewhere = [name for name, arm in config.models.items() if arm.folder]
+    elsewhere = [name for name, arm in config.models.items() if arm.made_elsewhere]
     if elsewhere:
         yield (
-            f"The pictures of {listed(elsewhere)} were made elsewhere; the manifest names their"
-            " files by their SHA-256."
+            f"The pictures of {listed(elsewhere)} were made by other programs; the manifest names"
+            " their files by their SHA-256."
         )
     own = config.own_luminance
     if own:

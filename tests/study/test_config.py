@@ -84,11 +84,12 @@ WRONG = [  # a field, a value of it, what is said
         '["control", {folder = "a/b/"}, "b/"]',
         "must all be different, and two are called 'b'",
     ),
-    ("arms", '["control", {name = "x"}]', "must have weights or a folder for 'x', one of the two"),
+    ("arms", '["control", {name = "x"}]', "must have one of weights, folder and command for 'x'"),
+    ("arms", '["control", {command = "x {input} {output}"}]', "must have a name in each table"),
     (
         "arms",
         '["control", {weights = "paper", luminance = "own"}]',
-        "must give 'paper' a folder where it says luminance = \"own\"",
+        "must not say luminance = \"own\" for 'paper': it has none",
     ),
     ("pairs", "7", "must be even, so that control and colornet are shown equally often"),
     ("pairs", "0", "must be at least 2, not 0"),
@@ -235,6 +236,10 @@ weights = "mine"
         "study.toml, line 6: there is no folder 'nowhere/'.",
         "study.toml, line 9: 'mine' is a folder; write \"mine/\".",
     ]
+    (mistake,) = mistakes(file, NEEDED + tables.replace('folder = "nowhere/"', 'command = "x {a}"'))
+    assert mistake == (
+        "study.toml, line 8: arms.command must have {input} and {output}, each once."
+    )
     misspelt = tables.replace("folder", "foldr").replace('"mine"', "3")
     assert mistakes(file, NEEDED + misspelt) == [
         "study.toml, line 8: arms.foldr is not known here; did you mean folder?",

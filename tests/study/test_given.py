@@ -4,6 +4,7 @@ import hashlib
 import io
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from study.plan.arms import Arm
 from study.prepare import __main__ as prepare
 from study.prepare import stimuli
 from study.prepare.given import given_pictures
+from study.prepare.program import Program
 from study.report import findings, methods
 from study.report import reading as sources
 from study.report.text import as_text
@@ -129,7 +131,7 @@ def test_audit_and_report_tell_of_own_luminance_and_call_arms_by_their_names(pre
     assert "Zhang 2016 - bright" in text
     assert "control -" not in text
     told = "\n".join(methods.methods(source.study, report))
-    assert "The pictures of Zhang 2016 and bright were made elsewhere" in told
+    assert "The pictures of Zhang 2016 and bright were made by other programs" in told
     assert "Those of bright keep their own luminance" in told
 
 
@@ -204,3 +206,55 @@ def test_photos_of_one_name_need_files_in_the_same_folders(tmp_path):
     (tmp_path / "zhang/b/1.png").rename(tmp_path / "zhang/1.png")
     with pytest.raises(StudyError, match="lacks 1 of 6 pictures, b/1.jpg"):
         checked(tmp_path)
+
+
+# Programs
+
+
+PHOTO = stimuli.Photo("a.jpg", "", rendered.render("Apple Rendered Red", size=SIZE))
+
+
+def program(folder: Path, code: str) -> Program:
+    """A program of that Python code, where `image` is the input and `save` writes the output."""
+    (folder / "colorize.py").write_text(
+        "import sys, time\nfrom PIL import Image, ImageOps\nimage = Image.open(sys.argv[1])\n"
+        f"def save(image): image.save(sys.argv[2])\n{code}\n"
+    )
+    command = f"{sys.executable} colorize.py {{input}} {{output}}"
+    return Program(Arm(name="P", command=command), folder)
+
+
+def test_a_program_colours_the_grayscale_picture(tmp_path):
+    made = program(
+        tmp_path, "assert not image.convert('HSV').getchannel('S').getbbox()\n"
+        "save(ImageOps.colorize(image.convert('L'), 'navy', 'white'))"
+    )  # fmt: skip
+    lab, true = rgb_to_lab(made.colored(PHOTO)), rgb_to_lab(PHOTO.rgb)
+    assert np.abs(lab[..., 0] - true[..., 0]).max() < 1
+    assert lab[..., 2].mean() < -5, "blue"
+    assert set(made.told()["pictures"]) == {"a.jpg"}
+
+
+@pytest.mark.parametrize(
+    ("code", "sentence"),
+    [
+        ("raise SystemExit('no GPU')", "it ended with 1 (no GPU)."),
+        ("", "it wrote no {output}."),
+        ("open(sys.argv[2], 'w').close()", "output.png is empty (0 bytes)."),
+        ("save(image.resize((9, 7)))", "it is 9 x 7, not 48 x 48."),
+        ("save(ImageOps.invert(image))", "its luminance is that of another picture."),
+        ("time.sleep(60)", "it took over 1 s."),
+    ],
+)
+def test_a_program_that_fails_is_told_in_a_sentence(tmp_path, monkeypatch, code, sentence):
+    if "sleep" in code:
+        monkeypatch.setattr("study.prepare.program.SECONDS", 1)
+    with pytest.raises(StudyError) as failed:
+        program(tmp_path, code).colored(PHOTO)
+    assert str(failed.value) == f"No picture of a.jpg by the command of P: {sentence}"
+
+
+def test_a_program_that_is_not_there_is_named(tmp_path):
+    arm = Arm(name="P", command="nowhere/colorize {input} {output}")
+    with pytest.raises(StudyError, match="P: nowhere/colorize: No such file or directory."):
+        Program(arm, tmp_path).colored(PHOTO)
