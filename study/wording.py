@@ -1,7 +1,7 @@
 """Numbers, dates and names in words, for everything that the study's commands say."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 
 # Cell of a table whose figure is undefined; a sentence beside the table says why.
@@ -20,6 +20,25 @@ def printable(text: object, width: int) -> str:
 
 def count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def listed(parts: Sequence[str]) -> str:
+    """
+    >>> listed(["a", "b", "c"])
+    'a, b and c'
+    """
+    *first, last = parts or [""]
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def some(items: Sequence[str], between: str = ", ", most: int = 3) -> str:
+    """The first items, and how many more there are.
+
+    >>> some(["a", "b", "c", "d", "e"])
+    'a, b, c and 2 more'
+    """
+    more = f" and {len(items) - most} more" if len(items) > most else ""
+    return between.join(items[:most]) + more
 
 
 def day(iso: str) -> str:

@@ -12,6 +12,7 @@ import pytest
 from model.data.collections import SPLITS as MORE_SPLITS
 from model.data.fruits360 import SPLITS
 from model.photos import FORMATS
+from study.plan.arms import Arm
 from study.plan.config import StudyConfig
 from tests import reference
 from tests.support.server import ROOT
@@ -120,7 +121,9 @@ def test_every_field_of_a_study_is_explained():
     for part in ("scale", "checks", "completion", "recruitment"):
         assert set(shown[part]) == set(StudyConfig.model_fields[part].annotation.model_fields)
     for field in re.findall(r"`(\w+) = ", page):
-        assert field in StudyConfig.model_fields or field in texts_file
+        assert field in {**StudyConfig.model_fields, **Arm.model_fields} or field in texts_file
+    for field in Arm.model_fields:
+        assert re.search(rf"^{field} = |`{field}` |`{field} = ", page, re.MULTILINE), field
     for part, field in re.findall(r"`(checks|completion|recruitment|scale)\.(\w+)`", page):
         assert field in StudyConfig.model_fields[part].annotation.model_fields
 

@@ -17,8 +17,9 @@ from model.color import rgb_to_lab_exact
 from study.db.engine import reading
 from study.db.queries import find_study
 from study.db.tables import Stimulus, Study
+from study.plan.config import StudyConfig
 from study.prepare.manifest import digest
-from study.wording import count, p_value
+from study.wording import count, listed, p_value
 
 # Largest difference of L, from 0 to 100, between the versions of a picture.
 L_LIMIT = 1.0
@@ -57,7 +58,8 @@ def audit_study(pictures: Sequence[Picture], study: Study) -> list[Finding]:
     """What can be told from the frozen study alone."""
     names = {picture.name for picture in pictures}
     main = [picture for picture in pictures if picture.purpose == "main"]
-    findings = [_manifest(study, pictures), *_pixels(pictures), _encoding(pictures)]
+    own = StudyConfig.frozen(study.config).own_luminance
+    findings = [_manifest(study, pictures), *_pixels(pictures, own), _encoding(pictures)]
     sizes = {condition: [] for condition in ("control", "generated")}
     for picture in pictures:
         sizes[picture.condition].append(len(picture.color_png))
@@ -96,29 +98,53 @@ def _manifest(study: Study, pictures: Sequence[Picture]) -> Finding:
     )
 
 
-def _pixels(pictures: Sequence[Picture]) -> Iterator[Finding]:
-    """All versions of one picture have the same luminance and size."""
+def _pixels(pictures: Sequence[Picture], own: Sequence[str]) -> Iterator[Finding]:
+    """All versions of one picture have the same luminance and size, but for the luminance of arms
+    that keep their `own`: it may tell them, and that is said."""
+    sizes: dict[str, set[tuple[int, int]]] = defaultdict(set)
+    for picture in pictures:
+        sizes[picture.name] |= {
+            _decoded(png).shape for png in (picture.gray_png, picture.color_png)
+        }
+    uneven = {name for name, found in sizes.items() if len(found) > 1}
+    even = [picture for picture in pictures if picture.name not in uneven]
+    largest = _luminance_apart([picture for picture in even if picture.arm not in own])
+    of_others = f" of the arms but {listed(own)}" if own else ""
+    yield Finding(
+        f"versions of a picture{of_others} have the same luminance, within {L_LIMIT:g} of 100",
+        largest <= L_LIMIT,
+        f"largest difference {largest:.2f} over {len(sizes)} pictures",
+    )
+    for arm in own:
+        largest = _luminance_apart([picture for picture in even if picture.arm == arm])
+        told = largest > L_LIMIT
+        yield Finding(
+            f"{arm}, which keeps its own luminance, has that of the gray version, within"
+            f" {L_LIMIT:g} of 100",
+            not told,
+            f"largest difference {largest:.2f}{'; luminance may tell this arm' if told else ''}",
+        )
+    yield Finding(
+        "versions of a picture have the same size",
+        not uneven,
+        f"{len(uneven)} of {len(sizes)} pictures differ",
+    )
+
+
+def _luminance_apart(pictures: Sequence[Picture]) -> float:
+    """The largest difference of L between the versions, gray included, of one picture."""
     versions = defaultdict(list)
     for picture in pictures:
         versions[picture.name] += [picture.gray_png, picture.color_png]
-    largest, sizes_differ = 0.0, 0
+    largest = 0.0
     for pngs in versions.values():
-        decoded = [np.asarray(Image.open(io.BytesIO(png))) for png in dict.fromkeys(pngs)]
-        if len({rgb.shape for rgb in decoded}) > 1:
-            sizes_differ += 1
-            continue
-        lab = np.stack([rgb_to_lab_exact(rgb) for rgb in decoded])
+        lab = np.stack([rgb_to_lab_exact(_decoded(png)) for png in dict.fromkeys(pngs)])
         largest = max(largest, float(np.ptp(lab[..., 0], axis=0).max()))
-    yield Finding(
-        f"versions of a picture have the same luminance, within {L_LIMIT:g} of 100",
-        largest <= L_LIMIT,
-        f"largest difference {largest:.2f} over {len(versions)} pictures",
-    )
-    yield Finding(
-        "versions of a picture have the same size",
-        not sizes_differ,
-        f"{sizes_differ} of {len(versions)} pictures differ",
-    )
+    return largest
+
+
+def _decoded(png: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(png)))
 
 
 def _encoding(pictures: Sequence[Picture]) -> Finding:

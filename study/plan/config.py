@@ -6,7 +6,6 @@
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -20,11 +19,11 @@ from pydantic import (
     field_validator,
 )
 
+from study.plan.arms import CONTROL, Arm
 from study.plan.protocols import PROTOCOLS, RATING, Protocol
 from study.plan.questions import QUESTIONS, Question, asked
 from study.plan.texts import Texts
 
-CONTROL = "control"  # The arm in true colours.
 SECONDS_BESIDES = 60  # Time that a rater takes for all but the pairs, in seconds.
 # Sides of a picture on the page, the second one in a window narrower than the third, in CSS pixels.
 SHOWN_SIDE, NARROW_SIDE, NARROW_BELOW = 256, 160, 600
@@ -114,7 +113,7 @@ class StudyConfig(Part):
     """A study before its pictures are drawn.
 
     Attributes:
-        arms: "control" and the models: names of weights, or .safetensors files.
+        arms: the control and the models; a text stands for the arm that `Arm` makes of it.
         pairs: number of analysed pairs for each rater.
         pictures: "fruits360", "rendered", or a folder of colour photos.
         seed: seed of the draw of the pictures; None: a random one, which is recorded.
@@ -131,7 +130,10 @@ class StudyConfig(Part):
     title: Name
     protocol: Literal[tuple(PROTOCOLS)] = RATING.name
     mode: Literal["counterbalanced", "paper"] = "counterbalanced"
-    arms: tuple[str, ...] = (CONTROL, "colornet")
+    arms: tuple[Arm, ...] = (
+        Arm(name=CONTROL),
+        Arm(name="colornet", weights="colornet"),
+    )
     pairs: int = Field(default_factory=_by_protocol("pairs"), ge=2, le=1000, validate_default=True)
     pictures: Line = "fruits360"
     seed: int | None = Field(None, ge=0, lt=2**63)
@@ -149,17 +151,15 @@ class StudyConfig(Part):
 
     @field_validator("arms")
     @classmethod
-    def _are_comparable(cls, arms: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        if not arms or arms[0] != CONTROL:
+    def _are_comparable(cls, arms: tuple[Arm, ...], info: ValidationInfo) -> tuple[Arm, ...]:
+        if not arms or arms[0].name != CONTROL:
             raise ValueError(f'must begin with "{CONTROL}", the pictures in true colours')
         if len(arms) < 2:
             raise ValueError(f'must name a model after "{CONTROL}", such as "colornet"')
-        labels = [arm_label(arm) for arm in arms]
-        for label in labels:
-            if labels.count(label) > 1:
-                raise ValueError(f"must all be different, and two are called {label!r}")
-        if not all(0 < len(label) <= 100 for label in labels):
-            raise ValueError("must have names of 1 to 100 characters")
+        names = [arm.name for arm in arms]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"must all be different, and two are called {name!r}")
         if len(arms) > 8:
             raise ValueError(f"must be 8 at most, not {len(arms)}")
         if info.data.get("mode") == "paper" and len(arms) > 2:
@@ -171,14 +171,25 @@ class StudyConfig(Part):
     def _can_be_dealt_out(cls, pairs: int, info: ValidationInfo) -> int:
         if not {"protocol", "mode", "arms"} <= info.data.keys():
             return pairs  # The mistake in one of those is reported already.
-        labels = [arm_label(arm) for arm in info.data["arms"]]
-        shown = PROTOCOLS[info.data["protocol"]].shown_arms(labels)
+        names = [arm.name for arm in info.data["arms"]]
+        shown = PROTOCOLS[info.data["protocol"]].shown_arms(names)
         if pairs % len(shown):
             counted = "even" if len(shown) == 2 else f"a multiple of {len(shown)}"
             *others, last = shown
             named = f"{', '.join(others)} and {last}"
             raise ValueError(f"must be {counted}, so that {named} are shown equally often")
         return pairs
+
+    @field_validator("pictures")
+    @classmethod
+    def _have_files(cls, pictures: str, info: ValidationInfo) -> str:
+        folders = [arm.folder for arm in info.data.get("arms", ()) if arm.folder]
+        if folders and pictures == "rendered":
+            raise ValueError(
+                f'must be a folder or "fruits360" with the arm {folders[0]!r}: "rendered" draws'
+                " pictures that nobody else has coloured"
+            )
+        return pictures
 
     @classmethod
     def frozen(cls, stored: dict) -> "StudyConfig":
@@ -187,9 +198,14 @@ class StudyConfig(Part):
         return cls.model_validate(stored, extra="ignore", context="frozen")
 
     @property
-    def models(self) -> dict[str, str]:
-        """{label: name or file of the weights}."""
-        return {arm_label(arm): arm for arm in self.arms if arm != CONTROL}
+    def models(self) -> dict[str, Arm]:
+        """All arms but the control, by name."""
+        return {arm.name: arm for arm in self.arms if arm.name != CONTROL}
+
+    @property
+    def own_luminance(self) -> list[str]:
+        """Names of the arms whose pictures keep their own luminance."""
+        return [arm.name for arm in self.arms if arm.luminance == "own"]
 
     @property
     def names_models(self) -> bool:
@@ -204,8 +220,8 @@ class StudyConfig(Part):
 
     @property
     def shown_arms(self) -> tuple[str, ...]:
-        """Labels of the arms that a trial can be in."""
-        return self.task.shown_arms([arm_label(arm) for arm in self.arms])
+        """Names of the arms that a trial can be in."""
+        return self.task.shown_arms([arm.name for arm in self.arms])
 
     @property
     def shown_pairs(self) -> int:
@@ -247,17 +263,3 @@ class StudyConfig(Part):
             "narrow": NARROW_SIDE,
         }
         return getattr(self.texts, key).format(**known | values)
-
-
-def arm_label(arm: str) -> str:
-    """What an arm is called in tables: a file of weights by its stem.
-
-    >>> arm_label("results/colornet-seed0/weights.safetensors")
-    'weights'
-    """
-    return Path(arm).stem if arm.endswith(".safetensors") else arm
-
-
-def arm_weights(arm: str, base: Path) -> str | Path:
-    """The weights of an arm for `Colorizer.load`; a file is looked for from the folder `base`."""
-    return base / arm if arm.endswith(".safetensors") else arm

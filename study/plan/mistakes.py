@@ -4,9 +4,10 @@ import difflib
 import json
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -44,19 +45,23 @@ class TomlFile:
         self.text = _read(path)
         self.content = _parse(path.name, self.text)
 
-    def at(self, where: tuple[str, ...], sentence: str) -> str:
-        """`sentence` with the file's name and the line of the key `where`, if it has one."""
-        line = dict(_lines(self.text)).get(where)
+    def at(self, where: tuple[str | int, ...], sentence: str) -> str:
+        """`sentence` with the file's name and the line of the key `where`, or of what holds it."""
+        line = self._line(where)
         stop = "" if sentence.endswith("?") else "."
         return f"{self.path.name}{f', line {line}' if line else ''}: {sentence}{stop}"
 
     def mistakes(self, error: ValidationError, kind: type[BaseModel]) -> list[str]:
         """Sentences about all mistakes, in the order of the file; missing fields come last."""
-        lines = dict(_lines(self.text))
         found = sorted(
-            mistakes_in(error, kind), key=lambda found: lines.get(found[0], len(self.text))
+            mistakes_in(error, kind), key=lambda found: self._line(found[0]) or len(self.text)
         )
         return [self.at(where, sentence) for where, sentence in found]
+
+    def _line(self, where: tuple[str | int, ...]) -> int | None:
+        lines = dict(_lines(self.text))
+        parts = (where[:length] for length in range(len(where), 0, -1))
+        return next((lines[part] for part in parts if part in lines), None)
 
 
 def validated(kind: type[BaseModel], given: dict) -> Any:
@@ -81,12 +86,13 @@ def mistakes_in(error: ValidationError, kind: type[BaseModel]) -> Iterator[tuple
     """
     told = set()
     for found in error.errors(include_url=False):
-        path = tuple(part for part in found["loc"] if isinstance(part, str))
-        name = ".".join(path)
+        path = found["loc"]
+        name = ".".join(part for part in path if isinstance(part, str))
         if found["type"] == "default_factory_not_called":
             continue  # The default depends on a field whose mistake is reported.
-        if path not in told:  # Of the items of one list the first mistake is enough.
-            told.add(path)
+        key = path[:-1] if isinstance(path[-1], int) else path
+        if key not in told:  # Of the items of one list the first mistake is enough.
+            told.add(key)
             yield path, f"{name} {_sentence(found, path, kind)}"
 
 
@@ -96,7 +102,9 @@ def _sentence(found: dict, path: tuple, kind: type[BaseModel]) -> str:
         return "is missing"
     if problem == "extra_forbidden":
         for part in path[:-1]:
-            kind = kind.model_fields[part].annotation
+            kind = (
+                get_args(kind)[0] if isinstance(part, int) else kind.model_fields[part].annotation
+            )
         near = difflib.get_close_matches(path[-1], kind.model_fields, 1)
         return f"is not known here; did you mean {near[0]}?" if near else "is not known here"
     if problem == "value_error":
@@ -147,12 +155,14 @@ def _parse(name: str, text: str) -> dict:
         ) from None
 
 
-def _lines(text: str) -> Iterator[tuple[tuple[str, ...], int]]:
-    """The path of every key of a TOML file, such as ("checks", "screen"), and its line.
+def _lines(text: str) -> Iterator[tuple[tuple[str | int, ...], int]]:
+    """The path of every key of a TOML file, such as ("checks", "screen") or, in a list of tables,
+    ("arms", 1, "folder"), and its line.
 
     A statement consists of as many lines as it takes until they are valid TOML.
     """
-    table: tuple[str, ...] = ()
+    table: tuple[str | int, ...] = ()
+    tables: Counter[tuple] = Counter()  # of each list
     statement, first = "", 1
     for number, line in enumerate(text.split("\n"), 1):
         statement += line + "\n"
@@ -162,8 +172,12 @@ def _lines(text: str) -> Iterator[tuple[tuple[str, ...], int]]:
             continue
         if statement.lstrip().startswith("["):
             table = paths[-1]
-            paths = [table]
-            yield table, first
+            if not tables[table]:
+                yield table, first
+            if statement.lstrip().startswith("[["):
+                tables[table] += 1
+                table = (*table, tables[table] - 1)
+                yield table, first
         else:
             yield from ((table + path, first) for path in paths)
         statement, first = "", number + 1

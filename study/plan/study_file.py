@@ -5,7 +5,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from model.weights import WeightsError, weights_path
-from study.plan.config import StudyConfig, arm_weights
+from study.plan.arms import Arm
+from study.plan.config import StudyConfig
 from study.plan.mistakes import StudyFileError, TomlFile, mistakes_in, validated
 from study.plan.texts import Texts
 
@@ -72,13 +73,25 @@ def _translation(file: TomlFile, name: object) -> tuple[dict, list[str]]:
 
 def _missing_files(config: StudyConfig, file: TomlFile) -> list[str]:
     mistakes, folder = [], file.path.parent
-    for arm in config.models.values():
-        try:
-            weights_path(arm_weights(arm, folder))
-        except WeightsError as error:
-            mistakes.append(file.at(("arms",), str(error).rstrip(".")))
+    for index, arm in enumerate(config.arms):
+        if sentence := _missing(arm, folder):
+            mistakes.append(file.at(("arms", index), sentence))
     pictures = config.pictures
     if pictures not in ("fruits360", "rendered") and not (folder / pictures).is_dir():
         what = f"must be fruits360, rendered or a folder, and there is no folder {pictures!r}"
         mistakes.append(file.at(("pictures",), f"pictures {what}"))
     return mistakes
+
+
+def _missing(arm: Arm, folder: Path) -> str:
+    """What is not there of the arm, "" where nothing is missing."""
+    if arm.folder and not (folder / arm.folder).is_dir():
+        return f"there is no folder {arm.folder!r}"
+    if arm.weights:
+        try:
+            weights_path(arm.weights_file(folder))
+        except WeightsError as error:
+            if (folder / arm.weights).is_dir():
+                return f'{arm.weights!r} is a folder; write "{arm.weights}/"'
+            return str(error).rstrip(".")
+    return ""

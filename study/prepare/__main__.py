@@ -23,7 +23,8 @@ from study import cli
 from study.db.engine import connect, reading
 from study.db.queries import find_study
 from study.errors import StudyError
-from study.plan.config import CONTROL, StudyConfig, arm_label
+from study.plan.arms import CONTROL, weights_label
+from study.plan.config import StudyConfig
 from study.plan.study_file import read_study_file, shorthand
 from study.plan.texts import Texts, as_toml
 from study.prepare.manifest import as_text
@@ -37,7 +38,7 @@ def _config_of_flags(arguments: argparse.Namespace) -> StudyConfig:
     weights = DEFAULT_WEIGHTS if arguments.weights is None else arguments.weights
     pictures = "rendered" if arguments.rendered else "fruits360"
     fields = {
-        "name": arguments.name or f"{pictures}-{arm_label(weights)}-{date.today()}",
+        "name": arguments.name or f"{pictures}-{weights_label(weights)}-{date.today()}",
         "pictures": pictures,
         "arms": [CONTROL, weights],
     }

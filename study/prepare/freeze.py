@@ -14,10 +14,12 @@ from study.db import tables
 from study.db.engine import reading, writing
 from study.db.tables import Rating, RatingSession, Stimulus, Study, Trial
 from study.errors import StudyError
-from study.plan.config import StudyConfig, arm_weights
+from study.plan.config import StudyConfig
 from study.plan.study_file import shorthand
 from study.prepare import stimuli
+from study.prepare.given import given_pictures
 from study.prepare.manifest import digest, manifest_of
+from study.prepare.program import Program
 
 # Name of the study that the page offers before any other is prepared.
 READY_STUDY = "rendered"
@@ -47,7 +49,7 @@ def prepare(
 
     Raises:
         StudyError: a study of the same name has ratings or is not to be replaced, the pictures are
-            too few, or nothing could be saved.
+            too few, those made elsewhere do not fit them, or nothing could be saved.
         DataError, PhotoError, WeightsError: pictures or weights are missing or damaged.
     """
     with reading(engine) as session:
@@ -55,17 +57,26 @@ def prepare(
     if config.seed is None:
         config = config.model_copy(update={"seed": secrets.randbits(32)})
     colorizers = {
-        label: Colorizer.load(arm_weights(arm, base)) for label, arm in config.models.items()
+        name: Colorizer.load(arm.weights_file(base))
+        for name, arm in config.models.items()
+        if arm.weights
     }
     rng = np.random.default_rng(config.seed)
     extra = config.practice + config.checks.attention
     pool, pictures_from = _pool(config, base, data, rng)
+    given = given_pictures(config.arms, base, pool)
     photos, others = stimuli.draw(pool, config.pairs, extra, rng)
-    made = list(
-        tqdm(stimuli.make(config, photos, others, colorizers), unit=" pictures", disable=None)
-    )
-    weights = {label: colorizer.path for label, colorizer in colorizers.items()}
-    manifest = manifest_of(config, made, weights, file_sha256=file_sha256)
+    programs = {name: Program(arm, base) for name, arm in config.models.items() if arm.command}
+    colored = {name: _by_weights(colorizer) for name, colorizer in colorizers.items()}
+    colored |= {name: each.colored for name, each in (given | programs).items()}
+    colored = {name: colored[name] for name in config.models}  # in the order of the study file
+    made = list(tqdm(stimuli.make(config, photos, others, colored), unit=" pictures", disable=None))
+    weights = {name: colorizer.path for name, colorizer in colorizers.items()}
+    told = {
+        name: files.told(each.picture for each in made if each.arm == name)
+        for name, files in given.items()
+    } | {name: program.told() for name, program in programs.items()}
+    manifest = manifest_of(config, made, weights, told, file_sha256=file_sha256)
     study = Study(
         name=config.name,
         pictures_from=pictures_from,
@@ -83,6 +94,10 @@ def prepare(
             _delete(session, before)
         session.add(study)
     return before is not None
+
+
+def _by_weights(colorizer: Colorizer) -> stimuli.Colored:
+    return lambda photo: colorizer.colorize(photo.rgb)
 
 
 def _pool(

@@ -3,13 +3,14 @@
 import hashlib
 import json
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from study.db.tables import Stimulus, Study
 from study.plan.config import StudyConfig
+from study.wording import some
 
 PACKAGES = ("numpy", "opencv-python-headless", "pillow", "scikit-image", "scipy", "torch")
 
@@ -24,6 +25,7 @@ def manifest_of(
     config: StudyConfig,
     stimuli: Iterable[Stimulus],
     weights: Mapping[str, Path],
+    given: Mapping[str, dict],
     *,
     file_sha256: str | None,
 ) -> dict:
@@ -32,7 +34,8 @@ def manifest_of(
     Args:
         config: the study, with the seed that was drawn.
         stimuli: all its pictures.
-        weights: the files of weights, by the labels of their arms.
+        weights: the files of weights, by the names of their arms.
+        given: what `Given.told` tells of pictures made elsewhere, by the names of their arms.
         file_sha256: the study file's SHA-256; None where there was none.
     """
     stored = config.model_dump(mode="json")
@@ -43,8 +46,9 @@ def manifest_of(
         "config_sha256": digest(stored),
         "texts_sha256": digest(stored["texts"]),
         "weights": {
-            label: hashlib.sha256(file.read_bytes()).hexdigest() for label, file in weights.items()
+            name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in weights.items()
         },
+        "given": dict(given),
         "pictures": [
             {
                 "picture": stimulus.picture,
@@ -71,6 +75,7 @@ def as_text(study: Study) -> str:
         f"pairs of practice before them: {config.practice}",
         f"pictures: {study.pictures_from}, seed {study.seed}",
         *(f"weights {arm}, SHA-256 {sha}" for arm, sha in manifest["weights"].items()),
+        *_given(manifest),
         f"texts, SHA-256 {manifest['texts_sha256']}",
         f"manifest, SHA-256 {study.manifest_sha256}",
         "",
@@ -80,3 +85,12 @@ def as_text(study: Study) -> str:
         shown = f"{row['purpose']:10} {row['list'] or '-':4} {row['arm']:10}"
         lines.append(f"{shown} {row['color_sha256']}  {row['picture']}")
     return "\n".join(lines)
+
+
+def _given(manifest: dict) -> Iterator[str]:
+    """The pictures made elsewhere, for people."""
+    for arm, told in manifest.get("given", {}).items():
+        yield f"files of {arm}: {len(told['pictures'])}, each by its SHA-256 in the manifest"
+        if left_out := told["left_out"]:
+            named = some(left_out)
+            yield f"files of {arm} left out, since no picture has their name: {named}"

@@ -18,7 +18,6 @@ import numpy as np
 from PIL import Image
 
 from model.color import rgb_to_lab
-from model.colorizer.pipeline import Colorizer
 from model.colorizer.upsampling import recolor
 from model.data import fruits360, rendered
 from model.metrics import fruit_mask, is_in_color
@@ -26,7 +25,8 @@ from model.photos import SUFFIXES, read_photo, shrunk
 from study.db.tables import Stimulus
 from study.errors import StudyError
 from study.plan import design
-from study.plan.config import CONTROL, StudyConfig
+from study.plan.arms import CONTROL
+from study.plan.config import StudyConfig
 
 # Side of a rendered picture, and the most that a photo's longer side may have, in pixels.
 SIDE = 256
@@ -49,7 +49,7 @@ class Photo:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A picture that may be drawn, not loaded yet."""
+    """A picture that may be drawn, not loaded yet, at its full size."""
 
     name: str
     load: Callable[[], np.ndarray]
@@ -57,6 +57,8 @@ class Candidate:
 
 # The candidates of each kind, in the order in which they are drawn.
 Pool = dict[str, list[Candidate]]
+# Gives a photo the colours of an arm, (H, W, 3) uint8 RGB.
+Colored = Callable[[Photo], np.ndarray]
 
 
 def rendered_pool(count: int, rng: np.random.Generator) -> Pool:
@@ -100,19 +102,25 @@ def folder_pool(folder: Path, rng: np.random.Generator) -> Pool:
         StudyError: it holds no photo.
     """
     pool: Pool = {}
-    for file in sorted(folder.rglob("*")):
+    for file in photos_in(folder):
         place = file.relative_to(folder)
-        hidden = any(part.startswith(".") for part in place.parts)
-        if file.suffix.lower() in SUFFIXES and file.is_file() and not hidden:
-            kind = place.parts[0] if len(place.parts) > 1 else ""
-            pool.setdefault(kind, []).append(_photo(place.as_posix(), file))
+        kind = place.parts[0] if len(place.parts) > 1 else ""
+        pool.setdefault(kind, []).append(_photo(place.as_posix(), file))
     if not pool:
         raise StudyError(f"The folder {folder} holds no photo.")
     return {kind: design.order(photos, rng) for kind, photos in pool.items()}
 
 
+def photos_in(folder: Path) -> Iterator[Path]:
+    """The files of photos in a folder and the folders in it, by name, without hidden ones."""
+    for file in sorted(folder.rglob("*")):
+        hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
+        if file.suffix.lower() in SUFFIXES and file.is_file() and not hidden:
+            yield file
+
+
 def _photo(name: str, file: Path) -> Candidate:
-    return Candidate(name, lambda: shrunk(read_photo(file), SIDE))
+    return Candidate(name, lambda: read_photo(file))
 
 
 def draw(pool: Pool, main: int, extra: int, rng: np.random.Generator) -> tuple[list[Photo], ...]:
@@ -144,7 +152,7 @@ def draw(pool: Pool, main: int, extra: int, rng: np.random.Generator) -> tuple[l
 
 
 def _load(candidate: Candidate, kind: str) -> Photo:
-    photo = Photo(candidate.name, kind, candidate.load())
+    photo = Photo(candidate.name, kind, shrunk(candidate.load(), SIDE))
     if not is_in_color(photo.rgb):
         raise StudyError(f"{photo.name} shows no colours, and a control needs its true ones.")
     return photo
@@ -154,7 +162,7 @@ def make(
     config: StudyConfig,
     photos: list[Photo],
     extra: list[Photo],
-    colorizers: Mapping[str, Colorizer],
+    colored: Mapping[str, Colored],
 ) -> Iterator[Stimulus]:
     """Every picture of the study in every arm that a rater may see it in.
 
@@ -162,40 +170,40 @@ def make(
         config: the study.
         photos: `config.pairs` of them, sorted by kind.
         extra: one for each practice pair, and one more for the attention check if there is one.
-        colorizers: by the labels of their arms.
+        colored: by the names of the arms.
     """
     fakes = config.task.beside == "control"
     dealt = design.lists(len(photos), config.shown_arms, config.mode)
     for index, photo in enumerate(photos):
         if fakes:
-            yield _stimulus(photo, CONTROL, colorizers)
+            yield _stimulus(photo, CONTROL, colored)
         for name, arms in dealt.items():
-            yield _stimulus(photo, arms[index], colorizers, list_name=name)
-    models = list(colorizers)
+            yield _stimulus(photo, arms[index], colored, list_name=name)
+    models = list(colored)
     for index, photo in enumerate(extra[: config.practice]):
         model = models[(index if fakes else index // 2) % len(models)]
         for arm in (CONTROL, model) if fakes else ((CONTROL, model)[index % 2],):
-            yield _stimulus(photo, arm, colorizers, purpose="practice")
+            yield _stimulus(photo, arm, colored, purpose="practice")
     for photo in extra[config.practice :]:
         for arm in (CONTROL, ATTENTION) if fakes else (ATTENTION,):
-            yield _stimulus(photo, arm, colorizers, purpose="attention")
+            yield _stimulus(photo, arm, colored, purpose="attention")
 
 
 def _stimulus(
     photo: Photo,
     arm: str,
-    colorizers: Mapping[str, Colorizer],
+    colored: Mapping[str, Colored],
     *,
     purpose: str = "main",
     list_name: str | None = None,
 ) -> Stimulus:
     if arm == CONTROL:
-        colored = recolor(photo.rgb, rgb_to_lab(photo.rgb)[..., 1:])
+        rgb = recolor(photo.rgb, rgb_to_lab(photo.rgb)[..., 1:])
     elif purpose == "attention":
-        colored = _painted_blue(photo.rgb)
+        rgb = _painted_blue(photo.rgb)
     else:
-        colored = colorizers[arm].colorize(photo.rgb)
-    gray, color = _png(recolor(photo.rgb, None)), _png(colored)
+        rgb = colored[arm](photo)
+    gray, color = _png(recolor(photo.rgb, None)), _png(rgb)
     return Stimulus(
         token=secrets.token_urlsafe(16),
         purpose=purpose,

@@ -26,6 +26,7 @@ from study.stats.describe import (
 )
 from study.stats.means import ConditionMean, FoolingRate, condition_means, fooling_rates
 from study.stats.ratings import CONTROL, Ratings
+from study.wording import listed
 
 # Tests to read, by design, as results/study-design/README.md found them to err: attributes of
 # `study.stats.comparison.Tests`. The first one's p is adjusted where there are several differences.
@@ -67,6 +68,7 @@ class Report(MainFigures):
             "counterbalanced".
         models: what is compared with the control, as the table of ratings names it.
         described: {condition: what it shows, in words}.
+        labels: {condition: what tables and plots call it}.
         recommended: the tests to read, the first one first.
         notes: what of a file was left out, and how it was read, in sentences.
     """
@@ -77,6 +79,7 @@ class Report(MainFigures):
     design: str
     models: tuple[str, ...]
     described: dict[str, str]
+    labels: dict[str, str]
     simulated_left_out: int
     sessions: Sessions
     exclusions: tuple[Exclusion, ...] | None
@@ -95,6 +98,14 @@ class Report(MainFigures):
     def with_control(self) -> list[Comparison]:
         """The comparisons that are reported with all tests; two models only in an overview."""
         return [each for each in self.comparisons if each.reference == CONTROL]
+
+    def label(self, condition: str) -> str:
+        """What tables and plots call a condition, or a row of all of them."""
+        return self.labels.get(condition, condition)
+
+    def difference(self, comparison: Comparison) -> str:
+        """What is subtracted from what."""
+        return f"{self.label(comparison.reference)} - {self.label(comparison.condition)}"
 
     def best(self, comparison: Comparison) -> Contrast:
         """The test whose interval and p stand beside the difference.
@@ -121,6 +132,7 @@ def findings(source: Source) -> Report:
         design=design,
         models=models,
         described=_described(source, models),
+        labels=_labels(source),
         simulated_left_out=source.simulated_left_out,
         sessions=source.sessions,
         exclusions=excluded,
@@ -160,6 +172,14 @@ def _described(source: Source, models: tuple[str, ...]) -> dict[str, str]:
         names = ", ".join(source.study.config.models) if source.study else ""
         described["generated"] = f"the colours of {names}" if names else "generated colours"
     return described
+
+
+def _labels(source: Source) -> dict[str, str]:
+    """Of a study's conditions; those of a file are called as the file calls them."""
+    if not source.study:
+        return {}
+    models = list(source.study.config.models)
+    return {CONTROL: "true colours"} | ({} if len(models) > 1 else {"generated": models[0]})
 
 
 def _design(source: Source, models: tuple[str, ...]) -> str:
@@ -225,14 +245,21 @@ def _pictures(ratings: Ratings, models: tuple[str, ...]) -> tuple[PictureScores,
 
 def _caveats(source: Source, models: tuple[str, ...]) -> tuple[str, ...]:
     """What the ratings cannot show, each sentence once."""
+    own = source.study.config.own_luminance if source.study else []
+    said = [
+        f"The pictures of {listed(own)} keep their own luminance, so raters may have told them by"
+        " it and not by their colours alone."
+    ] * bool(own)
     if source.binary:
         pictures = source.table["picture"].nunique()
         return (
+            *said,
             "Raters who could not find the fake in the time given might find it with more time.",
             f"The rates speak for these {pictures} pictures; only the bootstrap intervals take into"
             " account that others could have been drawn.",
         )
-    return tuple(dict.fromkeys(said for name in models for said in caveats(source.ratings, name)))
+    said += [sentence for name in models for sentence in caveats(source.ratings, name)]
+    return tuple(dict.fromkeys(said))
 
 
 def as_json(value: Any) -> Any:

@@ -12,6 +12,7 @@ from study.wording import (
     count,
     exactly,
     interval,
+    listed,
     p_value,
     percent,
     percentage_points,
@@ -51,9 +52,9 @@ def _on_ratings(report: Report) -> Iterator[str]:
     missing = [name for name, row in means.items() if math.isnan(row.mean)]
     shown = [f"{exactly(row.mean)} for {report.described[name]}"
              for name, row in means.items() if name not in missing]  # fmt: skip
-    yield f"The mean rating was {_and(shown)}."
+    yield f"The mean rating was {listed(shown)}."
     if missing:
-        described = _and([report.described[name] for name in missing])
+        described = listed([report.described[name] for name in missing])
         yield f"There are no ratings of {described}, so the conditions cannot be compared."
         return
     for each in report.with_control:
@@ -67,7 +68,7 @@ def _on_ratings(report: Report) -> Iterator[str]:
 def _published(conditions: tuple[ConditionMean, ...]) -> Iterator[str]:
     published = [f"{row.published:g}" for row in conditions if not math.isnan(row.published)]
     if published:
-        yield f"The means that Leisher & Martin published, of four raters, are {_and(published)}."
+        yield f"The means that Leisher & Martin published, of four raters, are {listed(published)}."
 
 
 def _limits(report: Report) -> Iterator[str]:
@@ -108,7 +109,10 @@ def _on_rates(report: Report) -> Iterator[str]:
         described = report.described[row.condition]
         yield f"{described[0].upper()}{described[1:]} were taken for true in {_rate(row)}."
     for each in report.comparisons:
-        yield f"The difference {each.name} was {estimate(report, each)}".rstrip(".") + "."
+        yield (
+            f"The difference {report.difference(each)} was {estimate(report, each)}".rstrip(".")
+            + "."
+        )
     raters = min(row.raters for row in report.fooling)
     if raters > 1:
         yield "The tests against 50% generalize to other raters of these pictures."
@@ -130,12 +134,3 @@ def _rate(row: FoolingRate) -> str:
 
 def _holm(p: float) -> str:
     return f"Holm-adjusted {p_value(p)}, "
-
-
-def _and(parts: list[str]) -> str:
-    """
-    >>> _and(["a", "b", "c"])
-    'a, b and c'
-    """
-    *first, last = parts or [""]
-    return f"{', '.join(first)} and {last}" if first else last

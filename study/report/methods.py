@@ -7,7 +7,7 @@ from study.plan.config import NARROW_BELOW, NARROW_SIDE, SHOWN_SIDE, StudyConfig
 from study.report.findings import Report
 from study.report.sections import BOOTSTRAP, T_INTERVAL
 from study.report.source import Frozen
-from study.wording import count, day, points
+from study.wording import count, day, listed, points
 
 ANALYSIS_PACKAGES = ("numpy", "pandas", "scipy", "statsmodels", "pingouin", "krippendorff")
 # The tests that a report may recommend, by their attribute of `study.stats.comparison.Tests`.
@@ -110,8 +110,7 @@ def _task(config: StudyConfig) -> Iterator[str]:
 
 def _pictures(study: Frozen) -> Iterator[str]:
     config = study.config
-    *others, last = config.models
-    shown = f"{', '.join(others)} and {last}" if others else last
+    shown = listed(list(config.models))
     yield f"The {config.pairs} pictures ({study.pictures_from}) were drawn with seed {config.seed}."
     if config.task.beside == "control":
         yield f"Their generated colours were those that {shown} gave their luminance."
@@ -126,7 +125,21 @@ def _pictures(study: Frozen) -> Iterator[str]:
             f" {len(config.shown_arms)} lists by a Latin square hold every picture once, in another"
             " version each; a rater saw one list."
         )
-    yield "All versions of a picture have its luminance, its size and files of equal length."
+    elsewhere = [name for name, arm in config.models.items() if arm.made_elsewhere]
+    if elsewhere:
+        yield (
+            f"The pictures of {listed(elsewhere)} were made by other programs; the manifest names"
+            " their files by their SHA-256."
+        )
+    own = config.own_luminance
+    if own:
+        yield (
+            f"Those of {listed(own)} keep their own luminance, by which raters may have told them;"
+            " all other versions of a picture have its luminance. All have its size and files of"
+            " equal length."
+        )
+    else:
+        yield "All versions of a picture have its luminance, its size and files of equal length."
     for model, sha256 in study.manifest["weights"].items():
         yield f"SHA-256 of the weights of {model}: {sha256}."
     yield (
@@ -147,7 +160,7 @@ def _analysis(config: StudyConfig, report: Report) -> Iterator[str]:
             yield f"Every two models were compared by {RECOMMENDED_TESTS['both']}."
     else:
         adjusted = "quasi-F tests"
-        compared = f"The difference control minus {report.models[0]}"
+        compared = f"The difference true colours minus {report.label(report.models[0])}"
         if len(config.models) > 1:
             compared = "The difference of every two conditions"
         named = "; and by ".join(RECOMMENDED_TESTS[key] for key in report.recommended)

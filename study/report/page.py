@@ -57,7 +57,7 @@ def as_html(source: Source, report: Report) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    study = source.study
+    study, colours = source.study, plots.colours(report.models)
     return environment.get_template(TEMPLATE).render(
         report=report,
         study=study,
@@ -67,7 +67,8 @@ def as_html(source: Source, report: Report) -> str:
         about=text.source(report),
         lead=lead(report) if report.ratings else text.nothing(report),
         sections=list(sections(report)) if report.ratings else [],
-        colours=plots.colours(report.models),
+        colours=colours,
+        swatches={report.label(name): colour for name, colour in colours.items()},
         plots=_plots(source, report),
         gallery=_gallery(study, report) if study else [],
         order=order(report),

@@ -95,7 +95,7 @@ def means(ratings: Ratings, report: Report) -> Figure:
                 text = f"published\n{row.published:g}"
                 axes.text(x + 0.27, row.published, text, va="center", size=7.5)
         labels = [
-            f"{printable(row.condition, 16)}\n"
+            f"{printable(report.label(row.condition), 16)}\n"
             + ("no ratings" if math.isnan(row.mean) else f"mean {exactly(row.mean)}")
             for row in rows
         ]
@@ -116,7 +116,9 @@ def rates(ratings: Ratings, report: Report) -> Figure:
             _mean(axes, x + 0.22, row.rate, (row.ci_low, row.ci_high), colour)
         axes.axhline(CHANCE, ls="--", color=INK, lw=0.9)
         axes.text(len(rows) - 0.47, CHANCE + 0.01, "chance", ha="right", va="bottom", size=8)
-        labels = [f"{printable(row.condition, 16)}\n{percent(row.rate)}" for row in rows]
+        labels = [
+            f"{printable(report.label(row.condition), 16)}\n{percent(row.rate)}" for row in rows
+        ]
         _limits(axes, len(rows), labels)
         axes.yaxis.set_major_formatter(mpl.ticker.PercentFormatter(1))
         axes.set(ylim=(-0.04, 1.04), ylabel="fooled")
@@ -147,7 +149,7 @@ def differences(ratings: Ratings, report: Report) -> Figure:
                 axes.axvspan(test.ci_low, test.ci_high, color=INK, alpha=0.12, lw=0)
             axes.set(yticks=[], ylim=(-0.8, max(1, len(values)) - 0.2))
             axes.set_ylabel(count(len(values), "rater"))
-            axes.set_xlabel(f"{printable(comparison.name, 60)} (points)")
+            axes.set_xlabel(f"{printable(report.difference(comparison), 60)} (points)")
             axes.spines["left"].set_visible(False)
         low, high = panels[-1].get_xlim()
         panels[-1].set(xlim=(min(-0.6, low), max(0.6, high)))

@@ -102,7 +102,9 @@ def who(report: Report) -> Iterator[str]:
     lists: dict[str, list[str]] = {}
     for cell in report.cells:
         missing = f" ({cell.missing} missing)" if cell.missing else ""
-        lists.setdefault(cell.list, []).append(f"{cell.condition} {cell.ratings}{missing}")
+        lists.setdefault(cell.list, []).append(
+            f"{report.label(cell.condition)} {cell.ratings}{missing}"
+        )
     for name, texts in lists.items():
         yield f"Ratings in list {name}: {', '.join(texts)}."
 
@@ -119,7 +121,7 @@ def _without_failed(report: Report, field: str) -> list[tuple[str, Sequence[Any]
 
 def _means(report: Report) -> Section:
     columns = [
-        Column("condition", lambda row: row.condition, left=True, coloured=True),
+        Column("condition", lambda row: report.label(row.condition), left=True, coloured=True),
         Column("raters", lambda row: row.raters),
         Column("ratings", lambda row: row.ratings),
         Column("mean", lambda row: exactly(row.mean)),
@@ -141,7 +143,7 @@ def _means(report: Report) -> Section:
 
 def _rates(report: Report) -> Section:
     columns = [
-        Column("model", lambda row: row.condition, left=True, coloured=True),
+        Column("model", lambda row: report.label(row.condition), left=True, coloured=True),
         Column("raters", lambda row: row.raters),
         Column("trials", lambda row: row.trials),
         Column("fooled", lambda row: row.fooled),
@@ -171,7 +173,7 @@ def _overview(report: Report) -> Section:
     limits = percentage_points if report.fooling else decimals
     best = report.best
     columns = [
-        Column("difference", lambda each: each.name, left=True),
+        Column("difference", report.difference, left=True),
         Column("mean", lambda each: form(best(each).mean)),
         Column(
             "95% interval", lambda each: interval(best(each).ci_low, best(each).ci_high, limits)
@@ -220,7 +222,7 @@ def _comparison(report: Report, comparison: Comparison) -> Section:
         strong=lambda test: any(test is each for each in recommended),
     )
     return Section(
-        f"Difference {comparison.name}",
+        f"Difference {report.difference(comparison)}",
         " ".join(said),
         replace(tests, strong=STRONG_ROWS),
         tuple(_remarks(report, comparison)),
@@ -273,7 +275,7 @@ def picture_table(report: Report) -> Table:
         return text
 
     columns = [Column("picture", lambda picture: picture.picture, left=True)]
-    columns += [Column(name, mean(name)) for name in names]
+    columns += [Column(report.label(name), mean(name)) for name in names]
     models = [name for name in report.models if CONTROL in names and name in names]
     if len(models) == 1:
         columns.append(
@@ -285,7 +287,7 @@ def picture_table(report: Report) -> Table:
 
 def _agreement(report: Report) -> Section:
     columns = [
-        Column("condition", lambda row: row.condition, left=True, coloured=True),
+        Column("condition", lambda row: report.label(row.condition), left=True, coloured=True),
         Column("list", lambda row: row.list, left=True),
         Column("raters", lambda row: row.raters),
         Column("complete", lambda row: UNDEFINED if row.complete is None else row.complete),
@@ -303,7 +305,7 @@ def _agreement(report: Report) -> Section:
     notes: dict[str, list[str]] = {}  # and the conditions and lists that each is about
     for row in report.agreement:
         where = "all lists" if row.list == "all" else f"list {row.list}"
-        notes.setdefault(row.note, []).append(f"{row.condition} in {where}")
+        notes.setdefault(row.note, []).append(f"{report.label(row.condition)} in {where}")
     said = [f"{note.removesuffix('.')}: {', '.join(at)}." for note, at in notes.items() if note]
     table = table_of(columns, [("", report.agreement)], caption)
     return Section("Agreement of the raters", table=table, points=tuple(said))
@@ -311,7 +313,7 @@ def _agreement(report: Report) -> Section:
 
 def _times(report: Report) -> Section:
     columns = [
-        Column("condition", lambda row: row.condition, left=True, coloured=True),
+        Column("condition", lambda row: report.label(row.condition), left=True, coloured=True),
         Column("answers", lambda row: row.ratings),
         Column("median", lambda row: decimals(row.median_s, 1)),
         Column("middle half", lambda row: f"{decimals(row.q25_s, 1)} to {decimals(row.q75_s, 1)}"),

@@ -79,6 +79,18 @@ WRONG = [  # a field, a value of it, what is said
         "must all be different, and two are called 'x'",
     ),
     ("arms", '["control", 3]', "must be text in quotes, not 3"),
+    (
+        "arms",
+        '["control", {folder = "a/b/"}, "b/"]',
+        "must all be different, and two are called 'b'",
+    ),
+    ("arms", '["control", {name = "x"}]', "must have one of weights, folder and command for 'x'"),
+    ("arms", '["control", {command = "x {input} {output}"}]', "must have a name in each table"),
+    (
+        "arms",
+        '["control", {weights = "paper", luminance = "own"}]',
+        "must not say luminance = \"own\" for 'paper': it has none",
+    ),
     ("pairs", "7", "must be even, so that control and colornet are shown equally often"),
     ("pairs", "0", "must be at least 2, not 0"),
     ("pairs", "2000", "must be at most 1000, not 2000"),
@@ -186,6 +198,58 @@ def test_weights_that_are_not_there_are_named(file):
     assert mistake.startswith("study.toml, line 3: There are no weights 'nobody'; there are ")
     (mistake,) = mistakes(file, f'{NEEDED}arms = ["control", "my.safetensors"]')
     assert mistake.startswith("study.toml, line 3: There are no weights '")
+
+
+def test_arms_are_called_by_their_table_their_run_or_their_folder(file):
+    (file.parent / "zhang").mkdir()
+    runs = [file.parent / "results" / run / "weights.safetensors" for run in ("a", "b")]
+    for weights in runs:
+        weights.parent.mkdir(parents=True)
+        weights.touch()
+    a, b = (f'"results/{run}/weights.safetensors"' for run in "ab")
+    file.write_text(
+        f'{NEEDED}arms = ["control", {a}, {b}, "zhang/", {{name = "Zhang 2016", folder = "zhang"}}]'
+    )
+    config = read_study_file(file)
+    assert list(config.models) == ["a", "b", "zhang", "Zhang 2016"]
+    assert StudyConfig.frozen(config.model_dump(mode="json")) == config
+
+
+def test_a_study_that_was_frozen_before_keeps_the_names_of_its_arms():
+    arms = ["control", "results/a/weights.safetensors", "paper"]
+    stored = {"name": "old", "title": "Old", "contact": "Jo", "pairs": 9, "arms": arms}
+    assert StudyConfig.frozen(stored).shown_arms == ("control", "weights", "paper")
+
+
+def test_mistakes_in_tables_of_arms_have_the_line_of_their_table(file):
+    (file.parent / "mine").mkdir()
+    tables = """pairs = 9
+[[arms]]
+name = "control"
+[[arms]]
+name = "a"
+folder = "nowhere/"
+[[arms]]
+weights = "mine"
+"""
+    assert mistakes(file, NEEDED + tables) == [
+        "study.toml, line 6: there is no folder 'nowhere/'.",
+        "study.toml, line 9: 'mine' is a folder; write \"mine/\".",
+    ]
+    (mistake,) = mistakes(file, NEEDED + tables.replace('folder = "nowhere/"', 'command = "x {a}"'))
+    assert mistake == (
+        "study.toml, line 8: arms.command must have {input} and {output}, each once."
+    )
+    misspelt = tables.replace("folder", "foldr").replace('"mine"', "3")
+    assert mistakes(file, NEEDED + misspelt) == [
+        "study.toml, line 8: arms.foldr is not known here; did you mean folder?",
+        "study.toml, line 10: arms.weights must be text in quotes, not 3.",
+    ]
+
+
+def test_nobody_else_has_coloured_what_the_program_draws(file):
+    (mistake,) = mistakes(file, f'{NEEDED}arms = ["control", "mine/"]\npictures = "rendered"')
+    assert mistake.startswith('study.toml, line 4: pictures must be a folder or "fruits360"')
 
 
 def test_the_papers_mode_compares_two_arms(file):

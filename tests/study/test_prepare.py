@@ -207,7 +207,10 @@ def test_a_model_may_be_called_like_the_arm_of_the_attention_check():
     config = StudyConfig(
         name="x", title="x", contact="x", arms=("control", "sky blue"), pairs=2, practice=2
     )
-    gray = SimpleNamespace(colorize=lambda rgb: np.full_like(rgb, 128))
+
+    def gray(photo: stimuli.Photo) -> np.ndarray:
+        return np.full_like(photo.rgb, 128)
+
     photo = stimuli.Photo("apple", "apple", rendered.render("Apple Rendered Red", size=64))
     made = list(stimuli.make(config, [photo] * 2, [photo] * 3, {"sky blue": gray}))
     for stimulus in made:
@@ -311,7 +314,7 @@ def test_a_study_with_a_rating_cannot_change_but_a_copy_can(db_url, tmp_path, ca
 
 def test_the_ready_study_is_the_default_one_of_rendered_fruit(study):
     config = StudyConfig.model_validate(study.config)
-    assert (config.mode, config.arms) == ("counterbalanced", ("control", "colornet"))
+    assert (config.mode, config.shown_arms) == ("counterbalanced", ("control", "colornet"))
     assert (config.pictures, config.pairs, config.practice) == ("rendered", 10, 2)
 
 

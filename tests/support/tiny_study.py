@@ -1,7 +1,5 @@
 """Studies of tiny pictures, for tests that need many sessions and no colorizer."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import sqlalchemy as sa
 
@@ -29,12 +27,12 @@ def add_study(engine: sa.Engine, **fields) -> StudyConfig:
         stimuli.Photo(f"picture {number}", kind, rng.integers(0, 255, (8, 8, 3)).astype(np.uint8))
         for number, kind in enumerate([*wanted, *["apple"] * extra])
     ]
-    colorizers = {
-        label: SimpleNamespace(colorize=lambda rgb, by=number: np.roll(rgb, by, axis=2))
-        for number, label in enumerate(config.models, 1)
+    colored = {
+        name: lambda photo, by=number: np.roll(photo.rgb, by, axis=2)
+        for number, name in enumerate(config.models, 1)
     }
     main, others = photos[: config.pairs], photos[config.pairs :]
-    made = list(stimuli.make(config, main, others, colorizers))
+    made = list(stimuli.make(config, main, others, colored))
     frozen = {"study": config.name, "pictures": [], "weights": {}, "versions": {}}
     with writing(engine) as database:
         study = Study(
