@@ -14,10 +14,10 @@ into the docs.
 
 import argparse
 import json
-import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -27,16 +27,15 @@ from tqdm import tqdm
 from model.color import lab_to_rgb, rgb_to_lab
 from model.colorizer.pins import Pin
 from model.colorizer.pipeline import Colorizer
+from model.data.collections import PHOTO_SIDE, VARIABLES, load_general
 from model.data.fruits360 import DataError
 from model.data.rendered import FRAMES, VARIETIES, cut_out, to_light, to_rgb
-from model.photos import SUFFIXES, PhotoError, read_photo, shrunk
+from model.photos import shrunk
 from model.weights import DEFAULT_WEIGHTS, WeightsError, available_weights
 
-VARIABLE = "PHOTOS_GENERAL_DIR"
-LEFT_OUT = "kodak"
 SCENES = 120
-# Longer side of a scene in pixels, and of a fruit as a share of the scene's shorter side.
-SIDE, SIZES = 256, (0.28, 0.45)
+# Longer side of a fruit, as a share of the scene's shorter side.
+SIZES = (0.28, 0.45)
 KINDS = ("Apple", "Cherry", "Pear")
 # Chroma of the pins, and least way, in units of ab, from the automatic colour to that of a pin.
 CHROMA, WAY = 50, 25
@@ -60,7 +59,7 @@ class Scene:
 
 def compose(photo: np.ndarray, rng: np.random.Generator) -> Scene | None:
     """A fruit of each kind on `photo`, (H, W, 3) uint8; None where they find no room."""
-    rgb = shrunk(photo, SIDE)
+    rgb = shrunk(photo, PHOTO_SIDE)
     light, (height, width) = to_light(rgb), rgb.shape[:2]
     covered = np.zeros((len(KINDS), height, width), np.float32)
     for kind, mine in zip(KINDS, covered, strict=True):
@@ -88,31 +87,11 @@ def _inside(coverage: np.ndarray, rng: np.random.Generator) -> tuple[int, int]:
     return int(x), int(y)
 
 
-def scenes(general: Path, part: str, count: int) -> Iterator[Scene]:
-    """`count` scenes, or as many as the photos of a part, train or val, give room for.
-
-    Raises:
-        DataError: there are no photos.
-    """
-    files = [
-        file
-        for file in sorted((general / part).glob("*/*"))
-        if file.suffix.lower() in SUFFIXES and file.parent.name != LEFT_OUT
-    ]
-    if not files:
-        raise DataError(f"{general} holds no photos: expected DIR/{part}/<source>/*.jpg.")
-    made = 0
-    for number in np.random.default_rng(0).permutation(len(files)):
-        if made == count:
-            return
-        try:
-            scene = compose(read_photo(files[number]), np.random.default_rng(number))
-        except PhotoError as error:
-            print(f"left out: {error}", file=sys.stderr)
-            continue
-        if scene is not None:
-            made += 1
-            yield scene
+def scenes(photos: Sequence[np.ndarray], count: int) -> Iterator[Scene]:
+    """`count` scenes, or as many as the photos, (H, W, 3) uint8 RGB, give room for."""
+    order = np.random.default_rng(0).permutation(len(photos))
+    made = (compose(photos[number], np.random.default_rng(number)) for number in order)
+    return islice(filter(None, made), count)
 
 
 def pins_of(scene: Scene, automatic: np.ndarray, rng: np.random.Generator) -> list[Pin]:
@@ -178,7 +157,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--weights", default=DEFAULT_WEIGHTS, help="name or file (%(default)s)")
-    parser.add_argument("--general", help=f"photos of all kinds (default: {VARIABLE})")
+    parser.add_argument("--general", help=f"ordinary photos (default: {VARIABLES['general']})")
     parser.add_argument(
         "--scenes", type=int, default=SCENES, help="how many at most (default: %(default)s)"
     )
@@ -188,13 +167,11 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     try:
-        general = arguments.general or os.environ.get(VARIABLE)
-        if not general:
-            raise DataError(f"Give the folder with --general DIR or {VARIABLE}.")
         colorizer = Colorizer.load(arguments.weights)
         if not colorizer.takes_pins:
             raise WeightsError(f"The weights {colorizer.name} take no pins.")
-        figures = measure(colorizer, list(scenes(Path(general), "val", arguments.scenes)))
+        photos = load_general(arguments.general, "val").rgb
+        figures = measure(colorizer, list(scenes(photos, arguments.scenes)))
     except (WeightsError, DataError) as error:
         print(f"model.evaluate.pins: {error}", file=sys.stderr)
         return 2
