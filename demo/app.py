@@ -34,7 +34,7 @@ def build(engine: Engine, study_name: str, examples: list[Example]) -> gr.Blocks
         title=TITLE, analytics_enabled=False, delete_cache=(CACHE_SECONDS, CACHE_SECONDS)
     ) as page:
         gr.Markdown(
-            f"# {TITLE}\nColours for grayscale photos of anything, and best of all for fruit.",
+            f"# {TITLE}\nColours for grayscale photos of any subject; it knows fruit best.",
             elem_id="title",
         )
         token = rate_tab.browser_token(study_name)

@@ -67,19 +67,21 @@ element.addEventListener("pointerdown", (event) => {
   const ring = event.target.closest("button.ring");
   if (!ring || event.button) return;
   dragged = { ring, pin: ring.dataset.pin, from: event, to: null };
-  ring.setPointerCapture(event.pointerId);
 });
 element.addEventListener("pointermove", (event) => {
-  if (!dragged) return;
+  if (event.pointerId !== dragged?.from.pointerId) return;
   const { ring, from } = dragged;
-  if (!dragged.to && Math.hypot(event.clientX - from.clientX, event.clientY - from.clientY) < 4)
-    return;
+  if (!dragged.to) {
+    if (Math.hypot(event.clientX - from.clientX, event.clientY - from.clientY) < 4) return;
+    element.setPointerCapture(event.pointerId);
+  }
   const [x, y] = (dragged.to = placeAt(event));
   ring.style.left = `${(100 * (x + 0.5)) / props.width}%`;
   ring.style.top = `${(100 * (y + 0.5)) / props.height}%`;
 });
-element.addEventListener("pointerup", () => {
-  const { pin, to } = dragged ?? {};
+element.addEventListener("pointerup", (event) => {
+  if (event.pointerId !== dragged?.from.pointerId) return;
+  const { pin, to } = dragged;
   dragged = null;
   if (!to) return;
   // the click that follows is part of the drag
@@ -87,6 +89,7 @@ element.addEventListener("pointerup", () => {
   element.addEventListener("click", swallow, { capture: true, once: true });
   setTimeout(() => element.removeEventListener("click", swallow, { capture: true }));
   const { pins } = state();
+  if (same(pins[pin], to)) return set({});
   const others = (other, index) => index === Number(pin) || !same(other, to);
   const moved = pins.map((other, index) => (index === Number(pin) ? [...to, other[2]] : other));
   repaint({ pins: moved.filter(others), place: null });

@@ -255,8 +255,8 @@ class Colorizer:
     @torch.inference_mode()
     def knows(self, photo: np.ndarray | Prepared) -> bool:
         """Whether the network is fairly sure of its colours for `photo`: it expects no larger error
-        than in the better half of the photos that its limit was set by. True from a network that
-        expects none.
+        than of nine in ten of the photos that it colours best, of those that its limit was set by.
+        True from a network that expects none.
 
         Raises:
             PhotoError: as in `colorize`.

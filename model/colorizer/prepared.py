@@ -134,8 +134,7 @@ def _restored(luminance: np.ndarray, inside: tuple[slice, slice]) -> np.ndarray:
         lowest = (100 - (high - low) * factor) * low / (100 - (high - low))
         photo = np.clip((photo - low) * factor + lowest, 0, 100)
     around = [
-        (part.start or 0, size - (part.stop or size))
-        for part, size in zip(inside, luminance.shape, strict=True)
+        (part.start, size - part.stop) for part, size in zip(inside, luminance.shape, strict=True)
     ]
     return np.pad(photo, around, mode="edge").astype(np.float32)
 

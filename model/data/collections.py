@@ -35,7 +35,7 @@ VALIDATION_ONE_IN = 10
 # show scenes.
 PEOPLE = ("london_faces", "webmorph_canada", "interfaces_cc0", "gsa_18f", "pif_gov")
 THINGS = ("flower_photos", "clothing_cc0", "grocery", "webmorph_lisa_cc0")
-# A usual test set among the ordinary photos for validation: reported, not chosen by.
+# A standard test set among the ordinary photos for validation: reported, not chosen by.
 KODAK = "kodak"
 
 VARIABLES = {

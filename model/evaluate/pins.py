@@ -2,7 +2,7 @@
 
     python -m model.evaluate.pins --general DIR
 
-A scene is a photo of DIR/val (without kodak, a usual test set) with an apple, a cherry and a pear
+A scene is a photo of DIR/val (without kodak, a standard test set) with an apple, a cherry and a pear
 on it that the program draws. Each fruit gets a pin of a random hue, alone and with the other two.
 The share of the wanted change is, at each place, the change of ab that the pins bring about,
 projected on the way from the automatic colour to the pin's colour, over the length of that way: 1
@@ -25,7 +25,7 @@ import numpy as np
 from tqdm import tqdm
 
 from model.color import lab_to_rgb, rgb_to_lab
-from model.colorizer.pins import Pin
+from model.colorizer.pins import Pin, ab_of
 from model.colorizer.pipeline import Colorizer
 from model.data.collections import PHOTO_SIDE, VARIABLES, load_general
 from model.data.fruits360 import DataError
@@ -110,7 +110,7 @@ def pins_of(scene: Scene, automatic: np.ndarray, rng: np.random.Generator) -> li
 
 def share(ab: np.ndarray, automatic: np.ndarray, pin: Pin) -> np.ndarray:
     """The share of the wanted change, (H, W): see above. A way shorter than 10 counts as 10."""
-    way = rgb_to_lab(np.uint8([[pin.rgb]]))[0, 0, 1:] - automatic
+    way = ab_of(pin) - automatic
     length = np.maximum(np.square(way).sum(-1), 100)
     return ((ab - automatic) * way).sum(-1) / length
 
@@ -126,9 +126,7 @@ def measure(colorizer: Colorizer, pictures: list[Scene]) -> dict:
         objects, background = scene.coverage > 0.5, ~scene.coverage.any(0)
         for index, pin in enumerate(pins):
             ab = _ab(colorizer, photo, [pin])
-            way = np.linalg.norm(
-                rgb_to_lab(np.uint8([[pin.rgb]]))[0, 0, 1:] - automatic[pin.y, pin.x]
-            )
+            way = np.linalg.norm(ab_of(pin) - automatic[pin.y, pin.x])
             change = np.linalg.norm(ab - automatic, axis=-1) / way
             others = np.delete(objects, index, 0).any(0)
             on_object = share(ab, automatic, pin)[objects[index]].mean()

