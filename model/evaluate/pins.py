@@ -2,8 +2,8 @@
 
     python -m model.evaluate.pins --general DIR
 
-A scene is a photo of DIR/val (without kodak, a standard test set) with an apple, a cherry and a pear
-on it that the program draws. Each fruit gets a pin of a random hue, alone and with the other two.
+A scene is a photo of DIR/val (without kodak, a standard test set) with an apple, a cherry and a
+pear on it that the program draws. Each fruit gets a pin of a random hue, alone and with the others.
 The share of the wanted change is, at each place, the change of ab that the pins bring about,
 projected on the way from the automatic colour to the pin's colour, over the length of that way: 1
 where the place has the pin's colour, 0 where it is as it was. Elsewhere counts how far ab changes
