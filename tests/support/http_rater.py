@@ -85,7 +85,7 @@ class HttpRater:
         Raises:
             RuntimeError: the page refuses a step, or does not answer for too long.
         """
-        asked = {"fn_index": self._page.start, "data": [True, None], "session_hash": self.name}
+        asked = {"fn_index": self._page.start, "data": [True, None, ""], "session_hash": self.name}
         shown = await self._until_done("/gradio_api/run/predict", asked)
         token = shown["token"]
         while True:
