@@ -26,7 +26,7 @@ from tests.support.postgres import Postgres
 from tests.support.server import ROOT, Server, serving
 from tests.support.tiny_study import add_study
 
-RATERS = 6
+RATERS = 10
 TRIALS = 2 + 4 + 1  # practice, pairs and the attention check
 STEPS = 1 + 3 + TRIALS + 2 + 1  # consent, questions, trials, on after feedback, comment
 
