@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable
 from itertools import chain
+from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
@@ -14,6 +15,7 @@ from model.data import fruits360
 from model.data.collections import Photos
 from model.metrics import ab_mse, ciede2000, color_mask, colorfulness, fruit_mask
 from model.photos import resize
+from model.weights import available_weights
 
 
 def evaluate(
@@ -70,3 +72,12 @@ def _figures(pictures: list[tuple]) -> dict[str, float | None]:
         "ciede2000_median": float(np.median(difference)),
         "colorfulness_ratio": colorfulness(generated) / of_true if of_true else None,
     }
+
+
+def results_folder(weights: str, colorizer: Colorizer) -> Path:
+    """The folder, made if need be, for the figures of `weights`: results/NAME of those that ship,
+    else where their file is."""
+    shipped = weights in available_weights()
+    folder = Path("results") / colorizer.name if shipped else colorizer.path.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

@@ -18,7 +18,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -30,8 +29,9 @@ from model.colorizer.pipeline import Colorizer
 from model.data.collections import PHOTO_SIDE, VARIABLES, load_general
 from model.data.fruits360 import DataError
 from model.data.rendered import FRAMES, VARIETIES, cut_out, to_light, to_rgb
+from model.evaluate.figures import results_folder
 from model.photos import shrunk
-from model.weights import DEFAULT_WEIGHTS, WeightsError, available_weights
+from model.weights import DEFAULT_WEIGHTS, WeightsError
 
 SCENES = 120
 # Longer side of a fruit, as a share of the scene's shorter side.
@@ -175,9 +175,7 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
-    shipped = arguments.weights in available_weights()
-    folder = Path("results") / colorizer.name if shipped else colorizer.path.parent
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = results_folder(arguments.weights, colorizer)
     (folder / "pins.json").write_text(json.dumps(figures, indent=2) + "\n")
     print(json.dumps(figures, indent=2))
     return 0

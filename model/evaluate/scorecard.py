@@ -15,7 +15,6 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -29,14 +28,14 @@ from model.colorizer.upsampling import recolor
 from model.data import collections
 from model.data.collections import PHOTO_SIDE, Photos
 from model.data.fruits360 import DataError, Pictures
-from model.evaluate.figures import evaluate
+from model.evaluate.figures import evaluate, results_folder
 from model.evaluate.goals import SETS, as_markdown, sets_of
 from model.evaluate.machine_rater import machine_rater
 from model.evaluate.portraits import skin
 from model.evaluate.stability import SIDES, stability
 from model.metrics import WHITE, fruit_ciede2000, fruit_mask, photo_ciede2000
 from model.photos import shrunk
-from model.weights import DEFAULT_WEIGHTS, WeightsError, available_weights
+from model.weights import DEFAULT_WEIGHTS, WeightsError
 
 # Step between the turntable frames on which white, pins and guesses are measured: neighbours are
 # alike.
@@ -212,9 +211,7 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
-    shipped = arguments.weights in available_weights()
-    folder = Path("results") / colorizer.name if shipped else colorizer.path.parent
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = results_folder(arguments.weights, colorizer)
     file = folder / "scorecard.json"
     if file.exists():  # earlier figures of these weights that are not measured now stay
         before = json.loads(file.read_text()).items()
